@@ -1,0 +1,90 @@
+"""Engines, sessions and the declarative base. The session dependency owns the transaction, services never commit."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, func
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.utils.clock import utc_now
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 — SQLAlchemy reads it from the class
+
+
+class Identified:
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, sort_order=-1)
+
+
+class Timestamped:
+    """`created_at` and `updated_at`, in UTC.
+
+    Filled on the Python side as well: a server-side `onupdate` would leave the attribute unloaded after a flush,
+    and reading it in an async response fails.
+    """
+
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now(), sort_order=1)
+    updated_at: Mapped[datetime] = mapped_column(
+        default=utc_now, onupdate=utc_now, server_default=func.now(), sort_order=1
+    )
+
+
+class Database:
+    """The engine of one process, with a session maker for writing and one for reading.
+
+    `reads` runs in autocommit mode: a GET costs no BEGIN and no ROLLBACK. Both share one pool.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, **engine_options: Any) -> None:
+        self.url = url
+        self.engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={"application_name": "ecompredictor", "connect_timeout": 10},
+            **engine_options,
+        )
+        autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.reads = async_sessionmaker(autocommit, expire_on_commit=False)
+
+    async def dispose(self) -> None:
+        await self.engine.dispose()
+
+
+def get_database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
+
+
+async def get_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
+    async with database.sessions() as session, session.begin():
+        yield session
+
+
+async def get_read_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
+    async with database.reads() as session:
+        yield session
+
+
+# scope="function": commit before the response is sent. With the default scope the client has its 200 already
+# when the commit fails.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+ReadSessionDep = Annotated[AsyncSession, Depends(get_read_session, scope="function")]

@@ -1,0 +1,82 @@
+"""Imports, the records they have staged, and the records that could not be taken."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Identified
+from app.utils.clock import utc_now
+
+
+class ImportStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+_NONE = text("0")
+
+
+class Import(Identified, Base):
+    """One file's way into the tables. `merged_up_to` is the checkpoint: the last staged position that is in."""
+
+    __tablename__ = "imports"
+
+    source_website: Mapped[str] = mapped_column(String(100))
+    file_name: Mapped[str] = mapped_column(String(255))
+    format: Mapped[str] = mapped_column(String(50))
+    dry_run: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    status: Mapped[str] = mapped_column(String(20), default=ImportStatus.QUEUED, server_default="queued")
+    records_read: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
+    records_created: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
+    records_updated: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
+    records_unchanged: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
+    records_skipped: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
+    records_rejected: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    error: Mapped[str | None] = mapped_column(Text)
+    merged_up_to: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint(f"status IN ({', '.join(repr(status.value) for status in ImportStatus)})", name="status_known"),
+        Index("ix_imports_source_website", "source_website", "id"),
+    )
+
+
+class ImportRecord(Base):
+    """A staged record: parsed and valid, not yet merged. An ordinary logged table, so it outlives a crash."""
+
+    __tablename__ = "import_records"
+
+    import_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str] = mapped_column(Text)
+    place: Mapped[str] = mapped_column(Text)
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    record: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+    __table_args__ = (Index("ix_import_records_key", "import_id", "kind", "key", "position"),)
+
+
+class ImportReject(Identified, Base):
+    """A record that could not be taken: where it stood, why, and the record itself."""
+
+    __tablename__ = "import_rejects"
+
+    import_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("imports.id", ondelete="CASCADE"))
+    place: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text)
+    raw: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+
+    __table_args__ = (Index("ix_import_rejects_import_id", "import_id", "id"),)

@@ -1,0 +1,107 @@
+"""The FastAPI application. `create_app` builds one; a server calls it through `app.main:create_app --factory`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import __version__
+from app.auth.dependencies import AdminCache
+from app.auth.router import router as auth_router
+from app.auth.service import TokenSettings
+from app.config import ConfigurationError, Settings, get_settings, resolve_data_dir, resolve_secret_key
+from app.database import Database
+from app.products.router import router as products_router
+from app.runtime.health import router as health_router
+from app.runtime.logs import RequestIdMiddleware, configure_logging
+from app.runtime.migrations import head_revision
+from app.utils.errors import install_error_handlers
+from app.utils.openapi import install_openapi
+
+API_PREFIX = "/api/v1"
+MAX_JSON_BYTES = 4 * 1024 * 1024
+
+DESCRIPTION = """
+Consumers, products and orders of many e-commerce websites in one place.
+
+Register an admin, press **Authorize**, and try the endpoints from here. Lists take `page` or `cursor`, errors are
+`application/problem+json`, money is a string with two decimals, and every timestamp is UTC.
+"""
+
+
+class TrailingSlashMiddleware:
+    """`/api/v1/users/` is `/api/v1/users`: both answer, neither redirects."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(f"{API_PREFIX}/") and scope["path"].endswith("/"):
+            scope = {**scope, "path": scope["path"][:-1]}
+        await self.app(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None, database: Database | None = None) -> FastAPI:
+    settings = settings or get_settings()
+    if database is None:
+        if settings.database_url is None:
+            raise ConfigurationError("No DATABASE_URL is set. `ecompredictor serve` starts the embedded server itself.")
+        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+    configure_logging(settings.environment)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.dispose()
+
+    app = FastAPI(
+        title="ecomPredictor",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        max_body_size=MAX_JSON_BYTES,
+        redoc_url=None,
+        generate_unique_id_function=name_operation,
+    )
+    data_dir, _ = resolve_data_dir(settings)
+    app.state.settings = settings
+    app.state.database = database
+    app.state.admin_cache = AdminCache()
+    app.state.head_revision = head_revision()
+    app.state.token_settings = TokenSettings(
+        secret_key=resolve_secret_key(settings, data_dir),
+        algorithm=settings.algorithm,
+        lifetime=timedelta(minutes=settings.access_token_expire_minutes),
+    )
+
+    api = APIRouter(prefix=API_PREFIX)
+    for router in (auth_router, products_router):
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(health_router)
+    install_error_handlers(app)
+    install_openapi(app)
+
+    app.add_middleware(TrailingSlashMiddleware)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+            expose_headers=["Location", "X-Request-ID", "Idempotency-Replayed", "Retry-After"],
+        )
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+def name_operation(route: APIRoute) -> str:
+    """`list_products`; the second of two methods on one function is `patch_product` beside `update_product`."""
+    if route.methods == {"PATCH"}:
+        return route.name.replace("update_", "patch_", 1)
+    return route.name

@@ -1,0 +1,75 @@
+"""Source websites, and what each of them said of our rows."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Identified
+from app.utils.clock import utc_now
+
+
+class Website(Base):
+    """A value of `source_website`. Its row appears with the first record that names it."""
+
+    __tablename__ = "websites"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    currency: Mapped[str | None] = mapped_column(String(3))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+
+
+class SourceKind(StrEnum):
+    """What a website's record is, and so what its `external_id` is an id of."""
+
+    CONSUMER = "consumer"  # an account; its id on the website
+    GUEST = "guest"  # a consumer without an account; their e-mail
+    ANONYMOUS = "anonymous"  # neither account nor e-mail; the order they placed
+    PRODUCT = "product"  # a product or variation; its id on the website
+    PRODUCT_KEY = "product_key"  # a product of a file without ids; its SKU, handle and options, or name
+    ORDER = "order"  # its id on the website
+    ORDER_KEY = "order_key"  # an order of a file without ids; its number
+    REFUND = "refund"  # its id on the website; order_id is null until the order is known
+
+
+class SourceRecord(Identified, Base):
+    """(website, kind, external id) → our row.
+
+    `said` holds what the website last said of the things that can also be set here or be told by several
+    websites, so that a value set here holds until the website's own changes.
+    """
+
+    __tablename__ = "source_records"
+
+    source_website: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[str] = mapped_column(String(20))
+    external_id: Mapped[str] = mapped_column(String(255))
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    product_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("products.id"))
+    order_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("orders.id"))
+    content_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    source_updated_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    said: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+
+    __table_args__ = (
+        UniqueConstraint("source_website", "kind", "external_id", name="uq_source_records_external_id"),
+        CheckConstraint("num_nonnulls(user_id, product_id, order_id) <= 1", name="one_row"),
+        Index("ix_source_records_user_id", "user_id", postgresql_where=text("user_id IS NOT NULL")),
+        Index("ix_source_records_product_id", "product_id", postgresql_where=text("product_id IS NOT NULL")),
+        Index("ix_source_records_order_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),
+    )
