@@ -4,23 +4,27 @@ A service builds a Select from its query model's filters and hands both to `pagi
 """
 
 import base64
-import binascii
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
 from sqlalchemy import Select, func, literal, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import SQLColumnExpression
 
 from app.utils.errors import Unprocessable, describe, to_field_error
+from app.utils.schemas import MAX_ID, Schema
 
 EXACT_UP_TO = 10_000
+MAX_EXPONENT = 100  # of a cursor's number; PostgreSQL refuses to read much larger ones
 T = TypeVar("T")
+
+BigInt = Annotated[StrictInt, Field(ge=-MAX_ID, le=MAX_ID)]
+After = tuple[StrictStr | BigInt, BigInt]
+"""The sort value and the id of a page's last row."""
 
 
 class Page(BaseModel, Generic[T]):
@@ -35,21 +39,26 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None = Field(description="continues after the last item; null at the end")
 
 
-class PageQuery(BaseModel):
-    """Paging parameters; each list's own query adds its `sort` and its filters."""
+class Cursor(BaseModel):
+    """What a `next_cursor` holds: the query as its list's own model writes it, and where to continue."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    query: dict[str, Any]
+    after: After
+
+
+class PageQuery(Schema):
+    """Paging parameters; each list's own query adds its `sort` and its filters."""
 
     page: Annotated[int | None, Field(ge=1, le=1_000_000_000, description="numbered from 1")] = None
     size: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str | None, Field(max_length=4096, description="next_cursor of the page before")] = None
+    cursor: Annotated[str | None, Field(max_length=8192, description="next_cursor of the page before")] = None
     count: Annotated[
         Literal["exact", "none"] | None,
         Field(description=f"default: exact up to {EXACT_UP_TO} matches, the planner's estimate beyond"),
     ] = None
     sort: str = "-id"
 
-    def resume(self) -> "tuple[Self, list[Any] | None]":
+    def resume(self) -> "tuple[Self, After | None]":
         """The query a cursor continues, with the sort value and id to continue after.
 
         The cursor carries sort and filters. Raises Unprocessable where the request contradicts it.
@@ -59,48 +68,48 @@ class PageQuery(BaseModel):
         if self.page is not None:
             raise Unprocessable("page and cursor exclude each other", field="page", location="query")
         try:
-            carried = json.loads(base64.urlsafe_b64decode(self.cursor.encode("ascii")))
-            after = carried["after"]
-            paging = {"size": self.size, "count": self.count}
-            query = type(self).model_validate({**carried["query"], **paging})
-            if not isinstance(after, list) or len(after) != 2 or not isinstance(after[1], int):
-                raise ValueError
+            cursor = Cursor.model_validate_json(base64.urlsafe_b64decode(self.cursor))
+        except ValueError:
+            raise _foreign_cursor() from None
+        try:
+            query = type(self).model_validate({**cursor.query, "size": self.size, "count": self.count})
         except ValidationError as error:
-            detail = describe([to_field_error(item) for item in error.errors()])
-            raise Unprocessable(
-                f"this is not a cursor of this list: {detail}", field="cursor", location="query"
-            ) from None
-        except (UnicodeError, binascii.Error, ValueError, TypeError, KeyError):
-            raise Unprocessable("this is not a cursor of this list", field="cursor", location="query") from None
+            raise _foreign_cursor(describe([to_field_error(item) for item in error.errors()])) from None
         for name in sorted(self.model_fields_set - {"cursor", "size", "count"}):
             if getattr(self, name) != getattr(query, name):
                 raise Unprocessable(f"the cursor carries another {name}", field=name, location="query")
-        return query, after
+        return query, cursor.after
 
     def cursor_after(self, value: Any, row_id: int) -> str:
         query = self.model_dump(mode="json", exclude_defaults=True, exclude={"page", "size", "cursor", "count"})
-        after = [value if isinstance(value, int) else _to_text(value), row_id]
-        return base64.urlsafe_b64encode(json.dumps({"query": query, "after": after}).encode()).decode()
+        cursor = Cursor(query=query, after=(value if isinstance(value, int) else _to_text(value), row_id))
+        return base64.urlsafe_b64encode(cursor.model_dump_json().encode()).decode()
+
+
+def _foreign_cursor(reason: str | None = None) -> Unprocessable:
+    sentence = "this is not a cursor of this list"
+    return Unprocessable(f"{sentence}: {reason}" if reason else sentence, field="cursor", location="query")
 
 
 def _to_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _from_text(value: Any, column: InstrumentedAttribute[Any]) -> Any:
+def _from_text(value: str | int, column: InstrumentedAttribute[Any]) -> Any:
+    """The sort value that a cursor carries, or Unprocessable where PostgreSQL could not compare it to `column`."""
     kind = column.type.python_type
     try:
         if kind is datetime:
-            return datetime.fromisoformat(value)
+            return datetime.fromisoformat(str(value))
         if kind is Decimal:
             number = Decimal(value)
-            if not number.is_finite():
-                raise ValueError
+            if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
+                raise _foreign_cursor()
             return number
-        if not isinstance(value, kind) or (kind is str and "\x00" in value):
-            raise ValueError
-    except (ValueError, TypeError, ArithmeticError):
-        raise Unprocessable("this is not a cursor of this list", field="cursor", location="query") from None
+    except (ValueError, ArithmeticError):
+        raise _foreign_cursor() from None
+    if not isinstance(value, kind) or (isinstance(value, str) and "\x00" in value):
+        raise _foreign_cursor()
     return value
 
 
@@ -113,7 +122,7 @@ async def paginate(
     query: PageQuery,
     *,
     sorts: SortColumns,
-    after: list[Any] | None = None,
+    after: After | None = None,
 ) -> dict[str, Any]:
     """One page of `statement` as the mapping that `Page[...]` serialises.
 
