@@ -15,6 +15,7 @@ from app.auth.router import router as auth_router
 from app.auth.service import TokenSettings
 from app.config import ConfigurationError, Settings, get_settings, resolve_data_dir, resolve_secret_key
 from app.database import Database
+from app.orders.router import router as orders_router
 from app.products.router import router as products_router
 from app.runtime.health import router as health_router
 from app.runtime.logs import RequestIdMiddleware, configure_logging
@@ -80,7 +81,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     )
 
     api = APIRouter(prefix=API_PREFIX)
-    for router in (auth_router, products_router):
+    for router in (auth_router, products_router, orders_router):
         api.include_router(router)
     app.include_router(api)
     app.include_router(health_router)

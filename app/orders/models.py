@@ -16,6 +16,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base, Identified, Timestamped
@@ -88,6 +89,8 @@ class OrderDetail(Identified, Timestamped, Base):
 
     order: Mapped[Order] = relationship(back_populates="details", lazy="raise")
     product: Mapped[Product] = relationship(lazy="raise")
+    sku: AssociationProxy[str] = association_proxy("product", "sku")
+    product_name: AssociationProxy[str] = association_proxy("product", "product_name")
 
     __table_args__ = (
         CheckConstraint("quantity >= 1", name="quantity_positive"),
