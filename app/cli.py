@@ -1,1 +1,332 @@
-"""placeholder"""
+"""The command line. Heavy parts are imported inside the commands, so that `--help` answers at once."""
+
+import asyncio
+import platform
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from app import __version__
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+    from app.config import Settings
+    from app.database import Database
+
+T = TypeVar("T")
+M = TypeVar("M", bound="BaseModel")
+
+app = typer.Typer(
+    name="ecompredictor",
+    help="Gathers consumers, products and orders from many e-commerce websites, serves them, and predicts from them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+admin_app = typer.Typer(no_args_is_help=True, help="The people who may use the API.")
+app.add_typer(admin_app, name="admin")
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that `with` blocks end: the database is stopped
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # under nohup it stays ignored
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        app()
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        typer.echo(sentence, err=True)
+        sys.exit(1)
+
+
+def explain(error: Exception) -> str | None:
+    """A sentence for what a person can do something about; None for our own mistakes, which keep their traceback."""
+    from subprocess import CalledProcessError
+
+    from alembic.util import CommandError
+    from psycopg import OperationalError
+    from sqlalchemy.exc import OperationalError as WrappedOperationalError
+
+    from app.config import ConfigurationError
+    from app.utils.errors import AppError
+
+    if isinstance(error, WrappedOperationalError) and isinstance(error.orig, Exception):
+        error = error.orig
+    match error:
+        case ConfigurationError() | CommandError():
+            return str(error)
+        case AppError():
+            return error.detail
+        case OperationalError():
+            return f"The database does not answer: {str(error).splitlines()[0]}"
+        case CalledProcessError():
+            return f"{error.cmd} failed: {(error.output or '').strip()}"
+        case OSError():
+            return f"{error.strerror}: {error.filename}" if error.filename else str(error)
+    return None
+
+
+def load_settings() -> "Settings":
+    from pydantic import ValidationError
+
+    from app.config import ConfigurationError, get_settings
+
+    try:
+        return get_settings()
+    except ValidationError as error:
+        raise ConfigurationError(_describe(error, str.upper)) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError("The file .env is not UTF-8 text.") from None
+
+
+def validate(model: type[M], **values: Any) -> M:
+    from pydantic import ValidationError
+
+    from app.config import ConfigurationError
+
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise ConfigurationError(_describe(error, str)) from None
+
+
+def _describe(error: "ValidationError", name_of: Callable[[str], str]) -> str:
+    """One line a field, and never its value: that may be a password."""
+    return "\n".join(
+        ": ".join([*(name_of(str(name)) for name in details["loc"]), details["msg"].removeprefix("Value error, ")])
+        for details in error.errors()
+    )
+
+
+def run_on_database(work: "Callable[[Database], Awaitable[T]]") -> T:
+    """What `work` returns, run on the settings' database, which is started where needed and at head."""
+    from app.database import Database
+    from app.runtime.databases import prepared_database
+
+    async def run(url: str) -> T:
+        database = Database(url, pool_size=settings.database_pool_size)
+        try:
+            return await work(database)
+        finally:
+            await database.dispose()
+
+    settings = load_settings()
+    with prepared_database(settings) as running:
+        return asyncio.run(run(running.url))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: HOST, 127.0.0.1]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.  [default: PORT, 8000]")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Server processes.")] = 1,
+) -> None:
+    """Start the server. The embedded database is started and migrated with it, where DATABASE_URL is not set."""
+    from app.runtime.databases import prepared_database
+    from app.runtime.server import address_of, listen, run_server
+
+    settings = load_settings()
+    try:
+        with (
+            listen(host or settings.host, settings.port if port is None else port) as listener,
+            prepared_database(settings) as database,
+        ):
+            address = address_of(listener)
+            print(f"API   {address}/api/v1", f"Docs  {address}/docs", f"Data  {database.place}", sep="\n", flush=True)
+            if database.notice:
+                print(database.notice, flush=True)
+            run_server(settings, database, listener, workers)
+    except KeyboardInterrupt:
+        pass  # how a server is stopped
+
+
+@app.command()
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare models and migrations, on a throw-away database.")
+    ] = False,
+    down: Annotated[str | None, typer.Option(metavar="REVISION", help="Go back to this revision, or to base.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before going back.")] = False,
+) -> None:
+    """Bring the tables to what this version needs."""
+    from app.runtime import migrations
+    from app.runtime.databases import running_database
+    from app.runtime.embedded import throwaway_server
+
+    if check:
+        with throwaway_server() as server:
+            migrations.upgrade(server.url)
+            migrations.check(server.url)
+        print("The migrations make what the models say.")
+        return
+    with running_database(load_settings()) as database:
+        if down is None:
+            migrations.upgrade(database.url)
+        else:
+            if not yes:
+                typer.confirm(f"Going back to {down} may drop data from {database.place}. Continue?", abort=True)
+            migrations.downgrade(database.url, down)
+        print(f"{database.place} is at revision {migrations.find_revision(database.url) or 'base'}.")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it; it holds personal data and gets mode 0600.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE where it exists.")] = False,
+) -> None:
+    """Write the whole database to FILE. The format is pg_dump's custom one."""
+    from app.runtime.backup import back_up
+    from app.runtime.databases import running_database
+
+    with running_database(load_settings()) as database:
+        back_up(database, file, overwrite=force)
+        print(f"{database.place} was written to {file}.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `backup` or pg_dump wrote.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before replacing the data.")] = False,
+) -> None:
+    """Replace the data by those of FILE. All of them, or nothing where something fails."""
+    from app.runtime import backup, migrations
+    from app.runtime.databases import running_database
+
+    settings = load_settings()
+    backup.check_backup(file)
+    with running_database(settings) as database:
+        if not yes:
+            typer.confirm(f"Everything in {database.place} is replaced by {file}. Continue?", abort=True)
+        backup.restore(database, file)
+        print(f"{file} was restored to {database.place}.")
+        if database.is_embedded:
+            migrations.upgrade(database.url)
+        else:
+            migrations.require_head(database.url)
+
+
+@app.command("export-openapi")
+def export_openapi(
+    file: Annotated[Path | None, typer.Argument(help="Standard output where not given.")] = None,
+) -> None:
+    """Write the OpenAPI document as JSON. Needs no database and no settings."""
+    import json
+
+    from pydantic import SecretStr
+
+    from app.config import Settings
+    from app.main import create_app
+
+    # Constructed, not loaded: the document is the same whatever the environment says, and no key is made for it.
+    nowhere = SecretStr("postgresql+psycopg://")
+    document = create_app(Settings.model_construct(database_url=nowhere, secret_key=SecretStr("unused"))).openapi()
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    if file is None:
+        sys.stdout.write(text)
+    else:
+        file.write_text(text, encoding="utf-8")
+
+
+@app.command()
+def version() -> None:
+    """Show the versions in use."""
+    from app.runtime.embedded import MAJOR_VERSION, find_binaries
+
+    bundled = f"{MAJOR_VERSION}, embedded" if find_binaries() else "not embedded, needs DATABASE_URL"
+    print(f"ecomPredictor {__version__}", f"Python {platform.python_version()}", f"PostgreSQL {bundled}", sep="\n")
+
+
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking for it.")
+]
+
+
+def read_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password: Any = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return str(password)
+
+
+@admin_app.command("create")
+def create_admin(username: str, email: str, password_stdin: PasswordStdin = False) -> None:
+    """Create an admin, whether or not registration is open."""
+    from app.auth.schemas import AdminCreate
+    from app.auth.service import register_admin
+
+    data = validate(AdminCreate, username=username, email=email, password=read_password(password_stdin))
+
+    async def work(database: "Database") -> None:
+        async with database.sessions.begin() as session:
+            await register_admin(session, data)
+
+    run_on_database(work)
+    print(f"Admin {username} was created.")
+
+
+@admin_app.command("list")
+def list_admins() -> None:
+    """List the admins."""
+    from app.auth import service
+
+    async def work(database: "Database") -> None:
+        async with database.reads() as session:
+            for admin in await service.list_admins(session):
+                state = "active" if admin.is_active else "deactivated"
+                print(admin.username, admin.email, state, f"{admin.created_at:%Y-%m-%d}", sep="\t")
+
+    run_on_database(work)
+
+
+@admin_app.command("deactivate")
+def deactivate_admin(name: str) -> None:
+    """End an admin's access, and their tokens within seconds. NAME is the username or the e-mail address."""
+    _set_active(name, False)
+    print(f"Admin {name} was deactivated.")
+
+
+@admin_app.command("activate")
+def activate_admin(name: str) -> None:
+    """Give a deactivated admin access again."""
+    _set_active(name, True)
+    print(f"Admin {name} is active.")
+
+
+def _set_active(name: str, active: bool) -> None:
+    from app.auth.service import set_admin_active
+
+    async def work(database: "Database") -> None:
+        async with database.sessions.begin() as session:
+            await set_admin_active(session, name, active)
+
+    run_on_database(work)
+
+
+@admin_app.command("password")
+def set_password(name: str, password_stdin: PasswordStdin = False) -> None:
+    """Give an admin a new password. Tokens they hold stay valid until they expire."""
+    from app.auth import service
+    from app.auth.schemas import NewPassword
+
+    given = validate(NewPassword, password=read_password(password_stdin))
+
+    async def work(database: "Database") -> None:
+        async with database.sessions.begin() as session:
+            await service.set_password(session, name, given.password)
+
+    run_on_database(work)
+    print(f"The password of {name} was changed.")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,10 +8,15 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import make_conninfo
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.exc import ArgumentError
 
 ROOT_DATA_DIR = Path("/var/lib/ecompredictor")
 MIN_SECRET_BYTES = 32
@@ -69,9 +74,18 @@ class Settings(BaseSettings):
         scheme, separator, rest = value.get_secret_value().strip().partition("://")
         # Hosting platforms hand out postgres://; the older drivers' names mean the same server.
         known = {"postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"}
-        if not separator or scheme not in known:
-            raise ValueError("must be a PostgreSQL address such as postgresql://user:password@host:5432/name")
-        return SecretStr(f"postgresql+psycopg://{rest}")
+        url = f"postgresql+psycopg://{rest}"
+        try:
+            if not separator or scheme not in known:
+                raise ValueError
+            make_conninfo(**connection_options(url))
+        except (ArgumentError, ValueError, ProgrammingError):
+            # Without the reason: it may quote the password.
+            raise ValueError(
+                "must be a PostgreSQL address such as postgresql://user:password@host:5432/name, "
+                "special characters in the password written as %40 and the like"
+            ) from None
+        return SecretStr(url)
 
     @model_validator(mode="after")
     def _refuse_unsafe_production(self) -> Self:
@@ -98,6 +112,14 @@ class Settings(BaseSettings):
         return int(self.max_unpacked_mb * 1024 * 1024)
 
 
+def connection_options(url: str) -> dict[str, Any]:
+    """What a database address means to libpq: host, port, user, password, dbname and the like."""
+    dialect: Any = PGDialect_psycopg  # which is not typed
+    options: dict[str, Any]
+    _, options = dialect().create_connect_args(make_url(url))
+    return options
+
+
 class ConfigurationError(Exception):
     """A setting that cannot work; the message is a sentence for the person who starts the program."""
 
@@ -109,7 +131,7 @@ def resolve_data_dir(settings: Settings) -> tuple[Path, str | None]:
     open every parent folder to everybody. So as root a folder below a closed one is never used: the default
     moves to /var/lib/ecompredictor, an explicit one raises ConfigurationError.
     """
-    data_dir = (settings.data_dir or Path(".data")).expanduser().absolute()
+    data_dir = (settings.data_dir or Path(".data")).expanduser().resolve()
     if settings.database_url is not None or not is_root():
         return data_dir, None
     closed = closed_parent(data_dir)
@@ -129,7 +151,7 @@ def is_root() -> bool:
 
 def closed_parent(path: Path) -> Path | None:
     """The highest existing parent that others cannot read and traverse."""
-    for parent in reversed(path.parents):
+    for parent in reversed(path.resolve().parents):
         if not parent.exists():
             return None
         if not (mode := parent.stat().st_mode) & stat.S_IXOTH or not mode & stat.S_IROTH:

@@ -40,6 +40,10 @@ class AdminCreate(Schema):
     password: Password
 
 
+class NewPassword(Schema):
+    password: Password
+
+
 class Credentials(Schema):
     """The OAuth2 password form, or the same as JSON. `username` may also be the e-mail address."""
 

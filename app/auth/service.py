@@ -168,3 +168,16 @@ async def get_admin_by_name(session: AsyncSession, name: str) -> AdminUser:
     if admin is None:
         raise NotFound(f"There is no admin {name}.")
     return admin
+
+
+async def set_admin_active(session: AsyncSession, name: str, active: bool) -> AdminUser:
+    admin = await get_admin_by_name(session, name)
+    admin.is_active = active
+    return admin
+
+
+async def set_password(session: AsyncSession, name: str, password: SecretStr) -> AdminUser:
+    """`password` has to be one that AdminCreate accepts."""
+    admin = await get_admin_by_name(session, name)
+    admin.hashed_password = await hash_password(password)
+    return admin

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from app.config import Settings, get_settings, resolve_data_dir
+from app.runtime import migrations
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,15 @@ class RunningDatabase:
     is_embedded: bool
     notice: str | None
     """A line for the person who started the program, where the data are not where they would look."""
+
+    @property
+    def place(self) -> str:
+        """Where the data are, for people: without the password."""
+        if self.is_embedded:
+            return f"{self.data_dir} (embedded PostgreSQL)"
+        url = make_url(self.url)
+        host = url.host or url.query.get("host") or "local socket"
+        return f"{host}{f':{url.port}' if url.port else ''}/{url.database or url.username or ''}"
 
 
 @contextmanager
@@ -31,6 +41,21 @@ def running_database(settings: Settings) -> Iterator[RunningDatabase]:
 
     with EmbeddedPostgres(data_dir) as server:
         yield RunningDatabase(server.url, data_dir, True, notice)
+
+
+@contextmanager
+def prepared_database(settings: Settings) -> Iterator[RunningDatabase]:
+    """`running_database` with the tables this program needs.
+
+    Only the embedded database is migrated by itself: what else uses an external one, and when it may be changed,
+    its owner knows. There, not being at head raises ConfigurationError.
+    """
+    with running_database(settings) as database:
+        if database.is_embedded:
+            migrations.upgrade(database.url)
+        else:
+            migrations.require_head(database.url)
+        yield database
 
 
 @contextmanager

