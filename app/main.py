@@ -20,6 +20,7 @@ from app.products.router import router as products_router
 from app.runtime.health import router as health_router
 from app.runtime.logs import RequestIdMiddleware, configure_logging
 from app.runtime.migrations import head_revision
+from app.users.router import router as users_router
 from app.utils.errors import install_error_handlers
 from app.utils.openapi import install_openapi
 
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     )
 
     api = APIRouter(prefix=API_PREFIX)
-    for router in (auth_router, products_router, orders_router):
+    for router in (auth_router, users_router, products_router, orders_router):
         api.include_router(router)
     app.include_router(api)
     app.include_router(health_router)

@@ -6,6 +6,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.database import Base, Identified, Timestamped
 from app.utils.search import search_document
 
+PLACEHOLDER_DOMAIN = ".invalid"
+"""Ends the e-mail of an imported consumer without a usable one. Nobody can ever have it (RFC 2606)."""
+
 
 class User(Identified, Timestamped, Base):
     __tablename__ = "users"

@@ -1,10 +1,10 @@
 """Source websites: a name is known from the first record that carries it."""
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.websites.models import SourceRecord, Website
+from app.websites.models import SourceKind, SourceRecord, Website
 
 
 async def ensure_website(session: AsyncSession, name: str) -> None:
@@ -19,3 +19,12 @@ async def get_currency(session: AsyncSession, name: str) -> str | None:
 async def find_order_source(session: AsyncSession, order_id: int) -> str | None:
     """The website that an order is synced from, or None for one of our own."""
     return await session.scalar(select(SourceRecord.source_website).where(SourceRecord.order_id == order_id).limit(1))
+
+
+def select_linked_users(name: str) -> Select[int | None]:
+    """The ids of the consumers that the website told us of."""
+    # The kinds, because one index leads with website and kind: a website's orders far outnumber its consumers.
+    kinds = (SourceKind.CONSUMER, SourceKind.GUEST, SourceKind.ANONYMOUS)
+    return select(SourceRecord.user_id).where(
+        SourceRecord.source_website == name, SourceRecord.kind.in_(kinds), SourceRecord.user_id.is_not(None)
+    )
