@@ -1,7 +1,7 @@
 """The FastAPI application. `create_app` builds one; a server calls it through `app.main:create_app --factory`."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from fastapi import APIRouter, FastAPI
@@ -15,9 +15,11 @@ from app.auth.router import router as auth_router
 from app.auth.service import TokenSettings
 from app.config import ConfigurationError, Settings, get_settings, resolve_data_dir, resolve_secret_key
 from app.database import Database
+from app.ingest.router import router as imports_router
 from app.orders.router import router as orders_router
 from app.products.router import router as products_router
 from app.runtime.health import router as health_router
+from app.runtime.jobs import running_worker
 from app.runtime.logs import RequestIdMiddleware, configure_logging
 from app.runtime.migrations import head_revision
 from app.users.router import router as users_router
@@ -57,8 +59,11 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        await database.dispose()
+        async with AsyncExitStack() as running:
+            running.push_async_callback(database.dispose)
+            if settings.run_jobs:
+                await running.enter_async_context(running_worker(database))
+            yield
 
     app = FastAPI(
         title="ecomPredictor",
@@ -84,6 +89,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     api = APIRouter(prefix=API_PREFIX)
     for router in (auth_router, users_router, products_router, orders_router):
         api.include_router(router)
+    api.include_router(imports_router, max_body_size=settings.max_upload_bytes)
     app.include_router(api)
     app.include_router(health_router)
     install_error_handlers(app)

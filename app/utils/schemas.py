@@ -19,6 +19,9 @@ from pydantic import (
 )
 
 MAX_ID = 2**63 - 1
+CENT = Decimal("0.01")
+MAX_PRICE = Decimal("99999999.99")  # NUMERIC(10, 2)
+MAX_TOTAL = Decimal("9999999999.99")  # NUMERIC(12, 2)
 MONEY_PATTERN = r"^-?\d+\.\d{2}$"
 
 

@@ -56,7 +56,7 @@ class SourceRecord(Identified, Base):
 
     source_website: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(20))
-    external_id: Mapped[str] = mapped_column(String(255))
+    external_id: Mapped[str] = mapped_column(String(300))
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     product_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("products.id"))
     order_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("orders.id"))

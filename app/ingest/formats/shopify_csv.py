@@ -1,0 +1,168 @@
+"""Shopify's order export: one row a line item, the order's own columns only on its first row.
+
+Columns are found by name, since Shopify adds new ones over time; an export of seven columns is read like one of
+seventy-nine. The file has no customer ids, so every consumer in it is a guest, known by e-mail.
+Shopify's help page "Export orders" describes the columns.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from app.ingest import values
+from app.ingest.formats.base import Format, Options, parse, require_columns
+from app.ingest.reading import SourceFile
+from app.ingest.records import AddressRecord, ConsumerRecord, Item, LineRecord, OrderRecord, Rejected
+from app.ingest.values import BadRecord, Notes
+from app.orders.models import OrderStatus
+from app.websites.models import SourceKind
+
+Row = dict[str, str]
+NEEDED = {"Name", "Email", "Created at", "Total", "Lineitem name"}
+TITLE = "Shopify order export"
+
+
+def recognises(file: SourceFile, _: Options) -> bool:
+    return not file.is_json and set(file.header()) >= NEEDED
+
+
+def read(file: SourceFile, _: Options) -> Iterator[Item]:
+    require_columns(file, NEEDED, TITLE)
+    group: list[Row] = []
+    first = 0
+    for number, row in file.rows():
+        if group and not _continues(group[0], row):
+            yield _parse_group(first, group)
+            group = []
+        if not group:
+            first = number
+        group.append(row)
+    if group:
+        yield _parse_group(first, group)
+
+
+def _continues(order: Row, row: Row) -> bool:
+    """Tools that post-process exports fill the order's columns down; then its date repeats."""
+    same_date = row["Created at"] in {"", order["Created at"]}
+    return row["Name"] == order["Name"] and same_date and row.get("Id", "") in {"", order.get("Id", "")}
+
+
+def _parse_group(first: int, rows: list[Row]) -> Item:
+    last = first + len(rows) - 1
+    place = f"row {first}" if first == last else f"rows {first}-{last}"
+    if not rows[0]["Created at"] and not rows[0]["Total"]:
+        reason = f"these rows continue order {rows[0]['Name']}, whose first row does not stand above them"
+        return Rejected(place, "order", reason, str(rows))
+    return parse(place, "order", rows, lambda notes: _build_order(rows, notes))
+
+
+def _build_order(rows: list[Row], notes: Notes) -> OrderRecord:
+    order = rows[0]
+    number = values.key(order["Name"], "Name")
+    if not number:
+        raise BadRecord("the order has no Name")
+    external_id = values.key(values.without_apostrophe(order.get("Id")), "Id")
+    lines = [line for row in rows if (line := _build_line(row, notes))]
+    placed_at = values.moment(order["Created at"], "Created at")
+    cancelled = bool(values.text(order.get("Cancelled at")))
+    financial = values.text(order.get("Financial Status")).lower()
+    fulfillment = values.text(order.get("Fulfillment Status")).lower()
+
+    subtotal = sum((line.total_price or Decimal(0) for line in lines), Decimal(0))
+    discount = values.positive_money(order.get("Discount Amount"), "Discount Amount") or Decimal(0)
+    shipping = values.positive_money(order.get("Shipping"), "Shipping") or Decimal(0)
+    tax = values.positive_money(order.get("Taxes"), "Taxes") or Decimal(0)
+    duties = values.money(order.get("Duties"), "Duties") or Decimal(0)
+    total = values.money(order["Total"], "Total")
+    return OrderRecord(
+        kind=SourceKind.ORDER if external_id else SourceKind.ORDER_KEY,
+        key=external_id or number,
+        order_number=values.fitted(number, 100, "order number", notes),
+        consumer=_build_consumer(order, external_id or number, notes),
+        lines=lines,
+        status=map_status(financial=financial, fulfillment=fulfillment, cancelled=cancelled),
+        source_status=describe_status(financial=financial, fulfillment=fulfillment, cancelled=cancelled),
+        placed_at=placed_at,
+        currency=values.currency(order.get("Currency")),
+        total_amount=total,
+        discount_total=discount,
+        shipping_total=shipping,
+        tax_total=tax,
+        fee_total=duties,
+        refunded_total=values.positive_money(order.get("Refunded Amount"), "Refunded Amount"),
+        # The export does not say whether prices hold the tax; the total does.
+        tax_included=tax > 0 and total == subtotal - discount + shipping + duties,
+    )
+
+
+def map_status(*, financial: str, fulfillment: str, cancelled: bool) -> OrderStatus:
+    """Our status for Shopify's three: the first rule that fits."""
+    if cancelled or financial == "voided":
+        return OrderStatus.CANCELLED
+    if fulfillment == "fulfilled":
+        return OrderStatus.SHIPPED
+    if fulfillment == "partial":
+        return OrderStatus.CONFIRMED
+    if financial == "refunded":
+        return OrderStatus.CANCELLED
+    if financial in {"paid", "partially_refunded", "authorized", "partially_paid"}:
+        return OrderStatus.CONFIRMED
+    return OrderStatus.PENDING
+
+
+def describe_status(*, financial: str, fulfillment: str, cancelled: bool) -> str | None:
+    """Shopify's own words, as "cancelled, refunded, fulfilled"."""
+    words = values.joined(["cancelled" if cancelled else "", financial, fulfillment])
+    return words[:50] or None
+
+
+def _build_line(row: Row, notes: Notes) -> LineRecord | None:
+    name = values.text(row["Lineitem name"])
+    sku = values.without_apostrophe(row.get("Lineitem sku"))
+    price = values.price(row.get("Lineitem price"), "Lineitem price")
+    if not name and not sku and price is None:
+        return None
+    quantity = values.quantity(row.get("Lineitem quantity"), "Lineitem quantity", notes)
+    return LineRecord(
+        product_key=None,
+        sku=values.sku(sku, notes),
+        name=values.fitted(name or sku or "Unnamed product", 255, "product name", notes),
+        fallback_sku=values.made_up_sku(name or sku),
+        quantity=quantity,
+        unit_price=price,
+        total_price=None if price is None else price * quantity,
+    )
+
+
+def _build_consumer(order: Row, order_key: str, notes: Notes) -> ConsumerRecord:
+    email = values.email(order["Email"], notes)
+    name = values.text(order.get("Billing Name")) or values.text(order.get("Shipping Name"))
+    phones = (values.without_apostrophe(order.get(f"{prefix}Phone")) for prefix in ("", "Billing ", "Shipping "))
+    addresses = (_build_address(order, prefix, notes) for prefix in ("Shipping", "Billing"))
+    return ConsumerRecord(
+        kind=SourceKind.GUEST if email else SourceKind.ANONYMOUS,
+        key=email or order_key,
+        email=email,
+        name=values.fitted(name, 100, "name", notes),
+        phone=values.fitted(next(filter(None, phones), ""), 20, "phone", notes),
+        via="order",
+        updated_at=values.moment(order["Created at"], "Created at"),
+        addresses=values.distinct([address for address in addresses if address]),
+    )
+
+
+def _build_address(order: Row, prefix: str, notes: Notes) -> AddressRecord | None:
+    def cell(name: str) -> str:
+        return values.text(order.get(f"{prefix} {name}"))
+
+    street = values.joined([cell("Address1"), cell("Address2")]) or cell("Street")
+    return values.address(
+        country=cell("Country"),
+        city=cell("City"),
+        district=cell("Province Name") or cell("Province"),
+        street=street,
+        postcode=values.without_apostrophe(cell("Zip")),
+        notes=notes,
+    )
+
+
+FORMAT = Format("shopify_orders_csv", TITLE, recognises, read, ", ".join(sorted(NEEDED)))

@@ -1,0 +1,310 @@
+"""From records to rows in two steps: stage what was read, then merge it chunk by chunk.
+
+Staging is one transaction: a file that turns out unreadable leaves nothing. Merging is one transaction a chunk,
+together with the checkpoint, so that a killed import goes on where it stood. Merges take turns by an advisory lock:
+two imports of overlapping records neither deadlock nor make a row twice.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from psycopg import AsyncConnection
+from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import Database
+from app.ingest.merge.chunk import Chunk, open_chunk, read_outcomes
+from app.ingest.merge.consumers import merge_consumers
+from app.ingest.merge.orders import merge_orders, merge_refunds
+from app.ingest.merge.products import merge_line_products, merge_product_records
+from app.ingest.models import Import, ImportRecord, ImportReject, ImportStatus
+from app.ingest.records import Item, Parsed, Rejected, encode
+from app.utils.clock import utc_now
+
+logger = logging.getLogger(__name__)
+
+BATCH = 1_000
+# What a rule leaves out, as opposed to what is merged.
+SKIPPED_OUTCOMES = {"superseded", "stale", "known_by_id"}
+
+Progress = Callable[[str, int, int], None]
+"""Called with the step ("read" or "merged"), how many records are through it, and how many there are (0: unknown)."""
+
+
+def no_progress(_step: str, _done: int, _of: int) -> None:
+    """For callers nobody watches."""
+
+
+# Staging
+
+
+@dataclass
+class Staged:
+    records: int = 0
+    rejected: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+
+
+async def stage(
+    session: AsyncSession, import_id: int, items: Iterator[Item], *, progress: Progress = no_progress
+) -> Staged:
+    """Write the records of `items` to `import_records` in file order, and the rejects beside them.
+
+    Parsing runs in a thread, a batch at a time, so that the event loop stays free and memory flat.
+    """
+    staged = Staged()
+    while batch := await asyncio.to_thread(list, islice(items, BATCH)):
+        rows = []
+        rejects = []
+        for item in batch:
+            if isinstance(item, Parsed):
+                staged.records += 1
+                staged.warnings.update(item.warnings)
+                encoded, digest = encode(item.record)
+                kind, key = str(item.record.kind), item.record.key
+                rows.append((import_id, staged.records, kind, key, item.place, digest, encoded.decode()))
+            elif isinstance(item, Rejected):
+                staged.rejected += 1
+                rejects.append(
+                    {"import_id": import_id, "place": item.place, "kind": item.kind, "reason": item.reason,
+                     "raw": item.raw}
+                )  # fmt: skip
+            else:
+                staged.skipped[item.rule] += 1
+        await _copy(session, rows)
+        if rejects:
+            await session.execute(insert(ImportReject), rejects)
+        progress("read", staged.records + staged.rejected + staged.skipped.total(), 0)
+    return staged
+
+
+async def _copy(session: AsyncSession, rows: list[tuple[Any, ...]]) -> None:
+    fairy = await (await session.connection()).get_raw_connection()
+    driver = fairy.driver_connection
+    assert isinstance(driver, AsyncConnection)
+    columns = "import_id, position, kind, key, place, content_hash, record"
+    async with driver.cursor() as cursor, cursor.copy(f"COPY import_records ({columns}) FROM STDIN") as copy:
+        for row in rows:
+            await copy.write_row(row)
+
+
+_JOIN_SCATTERED_ROWS = """
+    WITH parts AS (
+        SELECT kind, key, max(position) AS kept, min(position) AS first, sha256(string_agg(content_hash, ''
+            ORDER BY position)) AS content_hash, string_agg(place, ', ' ORDER BY position) AS place
+        FROM import_records WHERE import_id = :import_id AND kind IN ('order', 'order_key')
+        GROUP BY kind, key HAVING count(*) > 1
+    ), joined AS (
+        UPDATE import_records r SET content_hash = parts.content_hash, place = parts.place,
+            record = head.record || jsonb_build_object('lines', (
+                SELECT jsonb_agg(line ORDER BY part.position, n)
+                FROM import_records part, jsonb_array_elements(part.record -> 'lines') WITH ORDINALITY AS l(line, n)
+                WHERE part.import_id = :import_id AND part.kind = parts.kind AND part.key = parts.key
+            ))
+        FROM parts JOIN import_records head ON head.import_id = :import_id AND head.position = parts.first
+        WHERE r.import_id = :import_id AND r.position = parts.kept
+    )
+    DELETE FROM import_records r USING parts
+    WHERE r.import_id = :import_id AND r.kind = parts.kind AND r.key = parts.key AND r.position <> parts.kept
+"""
+
+
+async def join_scattered_rows(session: AsyncSession, import_id: int) -> int:
+    """In a file of one line item a row, make one record of an order whose rows do not stand together.
+
+    Returns how many records went into others.
+    """
+    joined: Any = await session.execute(text(_JOIN_SCATTERED_ROWS), {"import_id": import_id})
+    return int(joined.rowcount)
+
+
+# Merging
+
+
+@dataclass
+class Tally:
+    """What became of the records so far: outcomes by kind, warnings, and rows that appeared without a record."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    kinds: dict[str, Counter[str]] = field(default_factory=dict)
+    warnings: Counter[str] = field(default_factory=Counter)
+    implied: Counter[str] = field(default_factory=Counter)
+    rejected: int = 0
+
+    def add(self, chunk: Chunk, outcomes: list[tuple[str, str, int]]) -> None:
+        for kind, outcome, count in outcomes:
+            self.outcomes[outcome] += count
+            self.kinds.setdefault(kind, Counter())[outcome] += count
+        self.warnings.update(chunk.warnings)
+        self.implied.update(chunk.implied)
+
+
+async def merge_import(
+    database: Database,
+    import_id: int,
+    *,
+    chunk_size: int,
+    default_currency: str,
+    progress: Progress = no_progress,
+) -> None:
+    """Merge the staged records of an import from its checkpoint on; finished ones are left alone.
+
+    A dry run merges everything in one transaction and rolls it back, keeping the counts.
+    """
+    async with database.sessions.begin() as session:
+        job = await session.get(Import, import_id)
+        if job is None or job.status not in {ImportStatus.QUEUED, ImportStatus.RUNNING}:
+            return
+        job.status = ImportStatus.RUNNING
+        job.started_at = job.started_at or utc_now()
+        last = await session.scalar(select(func.max(ImportRecord.position)).where(ImportRecord.import_id == import_id))
+    merge = _Merge(import_id, job.source_website, job.dry_run, chunk_size, default_currency)
+    position, last = job.merged_up_to, last or 0
+    try:
+        async with _dry_transaction(database, job.dry_run) as dry:
+            number = 0
+            while position < last:
+                async with _transaction(database, dry) as session:
+                    position = await merge.run_chunk(session, position, last, analyse=number & (number - 1) == 0)
+                number += 1
+                progress("merged", min(position, last), last)
+        async with database.sessions.begin() as session:
+            await merge.finish(session)
+    except OperationalError:
+        raise  # the database went away: the import is still running, and its job tries again from the checkpoint
+    except Exception as error:
+        logger.exception("Import %d failed at position %d", import_id, position)
+        async with database.sessions.begin() as session:
+            failed = await session.get_one(Import, import_id)
+            failed.status, failed.finished_at = ImportStatus.FAILED, utc_now()
+            failed.error = f"The merge stopped after record {position}: {type(error).__name__}. The log tells more."
+        raise
+
+
+@asynccontextmanager
+async def _dry_transaction(database: Database, dry_run: bool) -> AsyncIterator[AsyncSession | None]:
+    """The one session of a dry run, rolled back at the end; None for a real one."""
+    if not dry_run:
+        yield None
+        return
+    async with database.sessions() as session:
+        yield session
+        await session.rollback()
+
+
+@asynccontextmanager
+async def _transaction(database: Database, dry: AsyncSession | None) -> AsyncIterator[AsyncSession]:
+    if dry is not None:
+        yield dry
+        return
+    async with database.sessions.begin() as session:
+        yield session
+
+
+@dataclass
+class _Merge:
+    import_id: int
+    website: str
+    dry_run: bool
+    chunk_size: int
+    default_currency: str
+    tally: Tally = field(default_factory=Tally)
+
+    async def run_chunk(self, session: AsyncSession, after: int, last: int, *, analyse: bool) -> int:
+        """Merge the next chunk and note it on the import, in the caller's transaction. Returns the new checkpoint."""
+        await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('merge records'))"))
+        up_to = min(after + self.chunk_size, last)
+        tally = Tally()
+        await self._merge_range(session, tally, after, up_to)
+        if analyse:
+            # Plans of foreign-key checks are made while the tables are small, as scans of the whole parent, and kept:
+            # fresh statistics have them made again.
+            await session.execute(text("ANALYZE users, products, orders, source_records"))
+        if self.dry_run:
+            self._keep(tally)
+        else:
+            job = await session.get_one(Import, self.import_id, with_for_update=True)
+            _note(job, tally)
+            job.merged_up_to = up_to
+        return up_to
+
+    async def _merge_range(self, session: AsyncSession, tally: Tally, after: int, up_to: int) -> None:
+        """Records are checked before they are staged; what the database refuses all the same is found by halving."""
+        chunk = Chunk(session, self.import_id, self.website, after, up_to, utc_now(), self.default_currency)
+        try:
+            async with session.begin_nested():
+                if await open_chunk(chunk):
+                    await merge_consumers(chunk)
+                    await merge_product_records(chunk)
+                    await merge_line_products(chunk)
+                    await merge_orders(chunk)
+                    await merge_refunds(chunk)
+                tally.add(chunk, await read_outcomes(chunk))
+        except (DataError, IntegrityError) as error:
+            if up_to - after == 1:
+                await self._reject(session, up_to, error)
+                tally.rejected += 1
+                return
+            middle = (after + up_to) // 2
+            await self._merge_range(session, tally, after, middle)
+            await self._merge_range(session, tally, middle, up_to)
+
+    async def _reject(self, session: AsyncSession, position: int, error: DataError | IntegrityError) -> None:
+        logger.warning("Import %d: record %d was refused by the database", self.import_id, position, exc_info=error)
+        record = await session.get_one(ImportRecord, (self.import_id, position))
+        diagnostics = getattr(error.orig, "diag", None)
+        reason = getattr(diagnostics, "message_primary", None) or "refused by the database"
+        session.add(
+            ImportReject(
+                import_id=self.import_id, place=record.place, kind=record.kind, reason=reason, raw=str(record.record)
+            )
+        )
+        await session.flush()
+
+    def _keep(self, tally: Tally) -> None:
+        self.tally.outcomes.update(tally.outcomes)
+        self.tally.warnings.update(tally.warnings)
+        self.tally.implied.update(tally.implied)
+        self.tally.rejected += tally.rejected
+        for kind, counts in tally.kinds.items():
+            self.tally.kinds.setdefault(kind, Counter()).update(counts)
+
+    async def finish(self, session: AsyncSession) -> None:
+        job = await session.get_one(Import, self.import_id, with_for_update=True)
+        _note(job, self.tally)
+        job.status, job.finished_at = ImportStatus.SUCCEEDED, utc_now()
+        await session.execute(delete(ImportRecord).where(ImportRecord.import_id == self.import_id))
+
+
+def _note(job: Import, tally: Tally) -> None:
+    """Add a chunk's counts to its import."""
+    job.records_created += tally.outcomes["created"]
+    job.records_updated += tally.outcomes["updated"]
+    job.records_unchanged += tally.outcomes["unchanged"]
+    job.records_skipped += sum(tally.outcomes[rule] for rule in SKIPPED_OUTCOMES)
+    job.records_rejected += tally.rejected
+    details = job.details
+    for kind, counts in tally.kinds.items():
+        details = merge_counts(details, {"kinds": {kind: dict(counts)}})
+    skipped = {rule: count for rule, count in tally.outcomes.items() if rule in SKIPPED_OUTCOMES}
+    job.details = merge_counts(
+        details, {"skipped": skipped, "warnings": dict(tally.warnings), "also_created": dict(tally.implied)}
+    )
+
+
+def merge_counts(ours: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The sum of two trees of counts."""
+    merged = dict(ours)
+    for name, value in more.items():
+        merged[name] = (
+            merge_counts(merged.get(name, {}), value) if isinstance(value, dict) else merged.get(name, 0) + value
+        )
+    return merged

@@ -1,0 +1,258 @@
+"""Orders with their lines and refunds. The website's id is an order's identity; without one its number is.
+
+A total is kept as the website says it, and `reconciles` tells whether it adds up. Lines are replaced with their
+order, but only when they have changed, so that their ids last.
+"""
+
+from app.ingest.merge.chunk import ORDERS, Chunk
+
+_LAY_OUT = (
+    """
+    CREATE TEMP TABLE chunk_orders (
+        position bigint, kind text, key text, order_number text, status text, source_status text,
+        placed_at timestamptz, currency text, total_amount numeric, discount_total numeric, shipping_total numeric,
+        tax_total numeric, fee_total numeric, refunded_total numeric, tax_included boolean, is_test boolean,
+        updated_at timestamptz, content_hash bytea, lines_hash text, order_id bigint, user_id bigint,
+        lines_total numeric, priced boolean, said_status text, said_lines text, is_known_by_id boolean
+    ) ON COMMIT DROP
+    """,
+    f"""
+    INSERT INTO chunk_orders
+    SELECT c.position, c.kind, c.key, r.order_number, r.status, r.source_status, r.placed_at, r.currency,
+        r.total_amount, r.discount_total, r.shipping_total, r.tax_total, r.fee_total, r.refunded_total,
+        r.tax_included, r.is_test, r.updated_at, c.content_hash, md5((c.record -> 'lines')::text), s.order_id,
+        k.user_id, NULL, NULL, s.said ->> 'status', s.said ->> 'lines', false
+    FROM chunk c CROSS JOIN LATERAL jsonb_to_record(c.record) AS r(
+        order_number text, status text, source_status text, placed_at timestamptz, currency text,
+        total_amount numeric, discount_total numeric, shipping_total numeric, tax_total numeric, fee_total numeric,
+        refunded_total numeric, tax_included boolean, is_test boolean, updated_at timestamptz
+    )
+    JOIN chunk_consumers k USING (position)
+    LEFT JOIN source_records s ON s.source_website = :website AND s.kind = c.kind AND s.external_id = c.key
+    WHERE c.outcome IS NULL AND c.kind IN {ORDERS}
+    """,
+    "ANALYZE chunk_orders",
+)
+
+# By number: an order known from a file without ids, or entered here by hand, that no other id owns.
+_FIND_BY_NUMBER = """
+    UPDATE chunk_orders n SET order_id = o.id, is_known_by_id = n.kind = 'order_key' AND EXISTS (
+        SELECT 1 FROM source_records owner WHERE owner.order_id = o.id AND owner.kind = 'order'
+    )
+    FROM orders o
+    WHERE n.order_id IS NULL AND o.source_website = :website AND o.order_number = n.order_number
+    AND (n.kind = 'order_key' OR NOT EXISTS (
+        SELECT 1 FROM source_records owner
+        WHERE owner.order_id = o.id AND owner.kind = 'order' AND owner.external_id <> n.key
+    ))
+"""
+_FIND_OWNERS = """
+    UPDATE chunk_orders n SET is_known_by_id = true
+    WHERE n.kind = 'order_key' AND EXISTS (
+        SELECT 1 FROM source_records owner
+        WHERE owner.order_id = n.order_id AND owner.kind = 'order' AND owner.content_hash IS NOT NULL
+    )
+"""
+
+# Two orders of one website may show the same number; the later one carries its id.
+_TELL_NUMBERS_APART = """
+    UPDATE chunk_orders n SET order_number = left(n.order_number, 60) || '~' ||
+        CASE WHEN length(n.key) < 39 THEN n.key ELSE md5(n.key) END
+    FROM (
+        SELECT position, row_number() OVER (PARTITION BY order_number ORDER BY position) > 1 AS is_later
+        FROM chunk_orders WHERE order_id IS NULL
+    ) twin
+    WHERE n.position = twin.position AND (twin.is_later OR EXISTS (
+        SELECT 1 FROM orders o WHERE o.source_website = :website AND o.order_number = n.order_number
+    ))
+"""
+
+# A line without a price takes its product's.
+_PRICE_LINES = (
+    """
+    UPDATE chunk_orders n SET lines_total = sums.total, priced = sums.priced
+    FROM (
+        SELECT l.position, bool_and(l.total_price IS NOT NULL) AS priced,
+            sum(coalesce(l.total_price, l.quantity * coalesce(l.unit_price, p.price))) AS total
+        FROM chunk_lines l JOIN products p ON p.id = l.product_id
+        GROUP BY l.position
+    ) sums
+    WHERE sums.position = n.position
+    """,
+    "UPDATE chunk_orders SET lines_total = 0, priced = true WHERE lines_total IS NULL",
+)
+
+_LEDGER = """
+    (n.lines_total - n.discount_total + n.shipping_total + n.fee_total
+        + CASE WHEN n.tax_included THEN 0 ELSE n.tax_total END)
+"""
+_CURRENCY = """
+    coalesce(n.currency, (SELECT w.currency FROM websites w WHERE w.name = :website), :default_currency)
+"""
+
+_CREATE = f"""
+    INSERT INTO orders (
+        order_number, user_id, total_amount, status, source_website, placed_at, currency, discount_total,
+        shipping_total, tax_total, fee_total, refunded_total, tax_included, reconciles, source_status, is_test,
+        created_at, updated_at
+    )
+    SELECT n.order_number, n.user_id, coalesce(n.total_amount, {_LEDGER}), n.status, :website,
+        coalesce(n.placed_at, :now), {_CURRENCY}, n.discount_total, n.shipping_total, n.tax_total, n.fee_total,
+        coalesce(n.refunded_total, 0), n.tax_included,
+        n.priced AND coalesce(n.total_amount, {_LEDGER}) = {_LEDGER}, n.source_status, n.is_test, :now, :now
+    FROM chunk_orders n WHERE n.order_id IS NULL
+    ORDER BY n.position
+    ON CONFLICT (source_website, order_number) DO NOTHING
+"""
+
+_TAKE_OVER = (
+    """
+    UPDATE chunk c SET outcome = CASE
+        WHEN n.order_id IS NULL THEN 'created' WHEN n.is_known_by_id THEN 'known_by_id' ELSE 'updated'
+    END
+    FROM chunk_orders n WHERE n.position = c.position
+    """,
+    """
+    UPDATE chunk_orders n SET order_id = o.id FROM orders o
+    WHERE n.order_id IS NULL AND o.source_website = :website AND o.order_number = n.order_number
+    """,
+)
+
+# A status set here holds until the website's own changes. The number stays as it was told apart.
+_UPDATE = f"""
+    UPDATE orders o SET
+        user_id = n.user_id, total_amount = coalesce(n.total_amount, {_LEDGER}),
+        status = CASE WHEN n.said_status IS DISTINCT FROM n.status THEN n.status ELSE o.status END,
+        placed_at = coalesce(n.placed_at, o.placed_at), currency = coalesce(n.currency, o.currency),
+        discount_total = n.discount_total, shipping_total = n.shipping_total, tax_total = n.tax_total,
+        fee_total = n.fee_total, refunded_total = coalesce(n.refunded_total, o.refunded_total),
+        tax_included = n.tax_included,
+        reconciles = n.priced AND coalesce(n.total_amount, {_LEDGER}) = {_LEDGER},
+        source_status = n.source_status, is_test = n.is_test, updated_at = :now
+    FROM chunk_orders n JOIN chunk c USING (position)
+    WHERE o.id = n.order_id AND c.outcome = 'updated'
+"""
+
+_REPLACE_LINES = (
+    """
+    DELETE FROM order_details d USING chunk_orders n JOIN chunk c USING (position)
+    WHERE d.order_id = n.order_id AND c.outcome = 'updated' AND n.said_lines IS DISTINCT FROM n.lines_hash
+    """,
+    """
+    INSERT INTO order_details (order_id, product_id, quantity, unit_price, total_price, created_at, updated_at)
+    SELECT n.order_id, l.product_id, l.quantity, coalesce(l.unit_price, p.price),
+        coalesce(l.total_price, l.quantity * coalesce(l.unit_price, p.price)), :now, :now
+    FROM chunk_lines l JOIN chunk_orders n USING (position) JOIN chunk c USING (position)
+    JOIN products p ON p.id = l.product_id
+    WHERE c.outcome = 'created' OR (c.outcome = 'updated' AND n.said_lines IS DISTINCT FROM n.lines_hash)
+    ORDER BY l.position, l.line
+    """,
+)
+
+_LINK = """
+    INSERT INTO source_records AS s (
+        source_website, kind, external_id, order_id, content_hash, source_updated_at, said, created_at
+    )
+    SELECT :website, kind, key, order_id, content_hash, updated_at,
+        jsonb_build_object('status', status, 'lines', lines_hash), :now
+    FROM chunk_orders
+    ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
+        order_id = excluded.order_id, content_hash = excluded.content_hash, said = excluded.said, deleted_at = NULL,
+        source_updated_at = coalesce(excluded.source_updated_at, s.source_updated_at)
+"""
+
+_COUNT_UNRECONCILED = """
+    SELECT count(*) FROM orders o JOIN chunk_orders n ON o.id = n.order_id JOIN chunk c USING (position)
+    WHERE c.outcome IN ('created', 'updated') AND NOT o.reconciles
+"""
+
+
+async def merge_orders(chunk: Chunk) -> None:
+    """Needs `chunk_consumers` and `chunk_lines` with their rows found."""
+    await chunk.run_all(*_LAY_OUT, _FIND_OWNERS, _FIND_BY_NUMBER, _TELL_NUMBERS_APART, *_PRICE_LINES)
+    await chunk.run_all(_CREATE, *_TAKE_OVER, _UPDATE, *_REPLACE_LINES, _LINK)
+    chunk.warn("an order's total does not add up", (await chunk.run(_COUNT_UNRECONCILED)).scalar_one())
+
+
+# A refund may come inside its order, as a record of its own, or as both: it is one refund by its id. One that comes
+# before its order waits with an empty order_id.
+_REFUNDS = f"""
+    SELECT c.position, c.kind = 'refund' AS is_record, c.content_hash, r.key, r.order_key, r.amount
+    FROM chunk c, LATERAL jsonb_to_recordset(
+        CASE WHEN c.kind IN {ORDERS} THEN c.record -> 'refunds' ELSE jsonb_build_array(c.record) END
+    ) AS r(key text, order_key text, amount numeric)
+    WHERE c.kind = 'refund' AND c.outcome IN ('created', 'updated', 'unchanged')
+    OR c.kind IN {ORDERS} AND c.outcome IN ('created', 'updated')
+"""
+
+_SET_REFUND_OUTCOMES = """
+    UPDATE chunk c SET outcome = CASE WHEN s.said ->> 'amount' IS NULL THEN 'created'
+        WHEN (s.said ->> 'amount')::numeric = (c.record ->> 'amount')::numeric THEN 'unchanged' ELSE 'updated' END
+    FROM chunk mine LEFT JOIN source_records s
+        ON s.source_website = :website AND s.kind = 'refund' AND s.external_id = mine.key AND s.deleted_at IS NULL
+    WHERE mine.position = c.position AND c.kind = 'refund' AND c.outcome IS NULL
+"""
+
+_LINK_REFUNDS = f"""
+    INSERT INTO source_records AS s (
+        source_website, kind, external_id, order_id, content_hash, said, created_at
+    )
+    SELECT DISTINCT ON (f.key) :website, 'refund', f.key, o.order_id, CASE WHEN f.is_record THEN f.content_hash END,
+        jsonb_build_object('order', f.order_key, 'amount', f.amount::text), :now
+    FROM ({_REFUNDS}) f
+    LEFT JOIN source_records o ON o.source_website = :website AND o.kind = 'order' AND o.external_id = f.order_key
+    ORDER BY f.key, f.position DESC
+    ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
+        order_id = excluded.order_id, said = excluded.said, deleted_at = NULL,
+        content_hash = coalesce(excluded.content_hash, s.content_hash)
+    WHERE (s.order_id, s.said, s.deleted_at IS NULL, coalesce(excluded.content_hash, s.content_hash))
+        IS DISTINCT FROM (excluded.order_id, excluded.said, true, s.content_hash)
+"""
+
+# An order that lists refunds lists all it has; an empty list says nothing, since some versions always send one.
+_DROP_REFUNDS = f"""
+    UPDATE source_records s SET deleted_at = :now
+    FROM (SELECT order_key, array_agg(key) AS keys FROM ({_REFUNDS}) f WHERE NOT is_record GROUP BY order_key) listed
+    WHERE s.source_website = :website AND s.kind = 'refund' AND s.deleted_at IS NULL
+    AND s.order_id = (
+        SELECT o.order_id FROM source_records o
+        WHERE o.source_website = :website AND o.kind = 'order' AND o.external_id = listed.order_key
+    )
+    AND s.external_id <> ALL (listed.keys)
+"""
+
+_FIND_WAITING_REFUNDS = """
+    UPDATE source_records s SET order_id = n.order_id
+    FROM chunk_orders n
+    WHERE n.kind = 'order' AND s.source_website = :website AND s.kind = 'refund' AND s.order_id IS NULL
+    AND s.said ->> 'order' = n.key
+"""
+
+_SUM_REFUNDS = """
+    UPDATE orders o SET refunded_total = sums.total, updated_at = :now
+    FROM (
+        SELECT s.order_id, coalesce(sum((s.said ->> 'amount')::numeric) FILTER (WHERE s.deleted_at IS NULL), 0) AS total
+        FROM source_records s
+        WHERE s.kind = 'refund' AND s.order_id IN (
+            SELECT order_id FROM chunk_orders
+            UNION
+            SELECT mine.order_id FROM chunk c JOIN source_records mine
+                ON mine.source_website = :website AND mine.kind = 'refund' AND mine.external_id = c.key
+            WHERE c.kind = 'refund'
+        )
+        GROUP BY s.order_id
+    ) sums
+    WHERE o.id = sums.order_id AND o.refunded_total <> sums.total
+"""
+
+_COUNT_WAITING = """
+    SELECT count(*) FROM chunk c JOIN source_records s
+        ON s.source_website = :website AND s.kind = 'refund' AND s.external_id = c.key
+    WHERE c.kind = 'refund' AND s.order_id IS NULL
+"""
+
+
+async def merge_refunds(chunk: Chunk) -> None:
+    await chunk.run_all(_FIND_WAITING_REFUNDS, _SET_REFUND_OUTCOMES, _LINK_REFUNDS, _DROP_REFUNDS)
+    await chunk.run(_SUM_REFUNDS)
+    chunk.warn("a refund waits for an order that is not known yet", (await chunk.run(_COUNT_WAITING)).scalar_one())

@@ -1,0 +1,159 @@
+"""What every format turns its payloads into. A record is valid by construction: text fits its column, money its type.
+
+`kind` and `key` say what the record is on its website (see `SourceKind`): its own id where it has one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any, Literal
+
+import orjson
+
+from app.orders.models import OrderStatus
+from app.websites.models import SourceKind
+
+
+@dataclass(slots=True, kw_only=True)
+class AddressRecord:
+    country: str
+    city: str
+    district: str | None
+    address: str
+    is_default: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class ConsumerRecord:
+    """`via` is 'account' for the consumer's own record, 'order' for what an order tells of its consumer."""
+
+    kind: SourceKind
+    key: str
+    email: str | None
+    name: str
+    phone: str
+    via: Literal["account", "order"]
+    updated_at: datetime | None = None
+    addresses: list[AddressRecord] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class ProductRecord:
+    """`name` is the full name, as the website writes it in an order line: "Hoodie - Blue, No".
+
+    `own_name` is false where the name has still to be built from the parent's: then it holds the options only.
+    `fallback_sku` serves where `sku` is missing or taken. A `price` of None means the parent's, else 0.
+    """
+
+    kind: SourceKind
+    key: str
+    name: str
+    sku: str | None
+    fallback_sku: str
+    price: Decimal | None
+    own_name: bool = True
+    parent_key: str | None = None
+    barcode: str | None = None
+    variant: str | None = None
+    stock_quantity: int | None = None
+    is_active: bool = True
+    updated_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class LineRecord:
+    """`product_key` is the website's product or variation id; without one the SKU finds the product, else the name.
+
+    `total_price` is before the order's discounts. `unit_price` and `total_price` are None where the file has no
+    price. `product_exists` is false where the website says that the product is gone.
+    """
+
+    product_key: str | None
+    sku: str | None
+    name: str
+    fallback_sku: str
+    quantity: int
+    unit_price: Decimal | None
+    total_price: Decimal | None
+    product_exists: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class RefundRecord:
+    key: str
+    order_key: str
+    amount: Decimal
+    kind: Literal[SourceKind.REFUND] = SourceKind.REFUND
+
+
+@dataclass(slots=True, kw_only=True)
+class OrderRecord:
+    """`total_amount` is None where the website gives none; then it is what the ledger adds up to.
+
+    `refunds` are the refunds the payload lists, by their ids; a file without ids gives `refunded_total` instead.
+    """
+
+    kind: SourceKind
+    key: str
+    order_number: str
+    consumer: ConsumerRecord
+    lines: list[LineRecord]
+    status: OrderStatus
+    source_status: str | None
+    placed_at: datetime | None
+    currency: str | None
+    total_amount: Decimal | None
+    discount_total: Decimal = Decimal(0)
+    shipping_total: Decimal = Decimal(0)
+    tax_total: Decimal = Decimal(0)
+    fee_total: Decimal = Decimal(0)
+    refunded_total: Decimal | None = None
+    refunds: list[RefundRecord] = field(default_factory=list)
+    tax_included: bool = False
+    is_test: bool = False
+    updated_at: datetime | None = None
+
+
+Record = ConsumerRecord | ProductRecord | OrderRecord | RefundRecord
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A record with the place it stood at ("row 12", "record 3") and what had to be mended."""
+
+    place: str
+    record: Record
+    warnings: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Rejected:
+    place: str
+    kind: str
+    reason: str
+    raw: str
+
+
+@dataclass(slots=True)
+class Skipped:
+    """Left out by a rule, such as a cart that never became an order."""
+
+    place: str
+    rule: str
+
+
+Item = Parsed | Rejected | Skipped
+
+
+def encode(record: Record) -> tuple[bytes, bytes]:
+    """The record as JSON, and the hash by which an unchanged one is known."""
+    encoded = orjson.dumps(record, default=_encode_decimal, option=orjson.OPT_UTC_Z)
+    return encoded, blake2b(encoded, digest_size=16).digest()
+
+
+def _encode_decimal(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(type(value))

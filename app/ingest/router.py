@@ -1,0 +1,111 @@
+"""`/imports`: upload a file, follow its merge, look at what was rejected."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from pydantic import TypeAdapter, ValidationError
+
+from app.auth.dependencies import get_current_admin
+from app.config import Settings
+from app.database import ReadSessionDep, SessionDep
+from app.ingest import service
+from app.ingest.jobs import defer_merge
+from app.ingest.models import Import
+from app.ingest.reading import Limits
+from app.ingest.schemas import ImportQuery, ImportRead, RejectQuery, RejectRead
+from app.utils.errors import Unprocessable, responses
+from app.utils.pagination import Page
+from app.utils.schemas import PathId, WebsiteName
+
+router = APIRouter(
+    prefix="/imports", tags=["imports"], dependencies=[Depends(get_current_admin)], responses=responses(401, 422)
+)
+
+FormatName = Literal["shopify_orders_csv", "woocommerce_json", "generic"]
+_mapping = TypeAdapter(dict[str, str])
+
+
+@router.post("", response_model=ImportRead, status_code=202, responses=responses(400, 413, 415))
+async def create_import(
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    file: Annotated[UploadFile, File(description="CSV, JSON or NDJSON, plain or gzipped")],
+    source_website: Annotated[WebsiteName, Form()],
+    format: Annotated[FormatName | None, Form(description="recognised from the content when left out")] = None,
+    mapping: Annotated[
+        str | None,
+        Form(
+            description="for the generic format: a JSON object, canonical column to the file's",
+            examples=['{"order_number": "Invoice"}'],
+        ),
+    ] = None,
+    dry_run: Annotated[bool, Form(description="say what would change, and change nothing")] = False,
+) -> Import:
+    """Import a file. It is read at once, so that an unreadable one is refused here; its records are merged by a job."""
+    settings: Settings = request.app.state.settings
+    async with _kept_on_disk(file) as path:
+        started = await service.stage_import(
+            session,
+            service.ImportRequest(
+                path=path,
+                file_name=Path(file.filename or "upload").name,
+                source_website=source_website,
+                format=format,
+                mapping=_parse_mapping(mapping),
+                dry_run=dry_run,
+            ),
+            Limits(unpacked_bytes=settings.max_unpacked_bytes, record_bytes=settings.max_record_bytes),
+        )
+    await defer_merge(
+        session, started.id, chunk_size=settings.import_chunk_size, default_currency=settings.default_currency
+    )
+    response.headers["Location"] = f"/api/v1/imports/{started.id}"
+    return started
+
+
+@asynccontextmanager
+async def _kept_on_disk(upload: UploadFile) -> AsyncIterator[Path]:
+    """The upload under a name, to be read from its start as often as needed."""
+    with tempfile.NamedTemporaryFile(prefix="ecompredictor-upload-") as copy:
+        await asyncio.to_thread(shutil.copyfileobj, upload.file, copy, 1024 * 1024)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def _parse_mapping(mapping: str | None) -> dict[str, str] | None:
+    if not mapping:
+        return None
+    try:
+        return _mapping.validate_python(json.loads(mapping))
+    except (ValueError, ValidationError):
+        raise Unprocessable(
+            'mapping must be a JSON object of column names, such as {"order_number": "Invoice"}', field="mapping"
+        ) from None
+
+
+@router.get("", response_model=Page[ImportRead])
+async def list_imports(query: Annotated[ImportQuery, Query()], session: ReadSessionDep) -> dict[str, Any]:
+    """List imports, newest first."""
+    return await service.list_imports(session, query)
+
+
+@router.get("/{import_id}", response_model=ImportRead, responses=responses(404))
+async def get_import(import_id: PathId, session: ReadSessionDep) -> Import:
+    """One import's report; `status` tells whether it is still being merged."""
+    return await service.get_import(session, import_id)
+
+
+@router.get("/{import_id}/rejects", response_model=Page[RejectRead], responses=responses(404))
+async def list_import_rejects(
+    import_id: PathId, query: Annotated[RejectQuery, Query()], session: ReadSessionDep
+) -> dict[str, Any]:
+    """The records that could not be taken, in file order, each with its place and reason."""
+    return await service.list_rejects(session, import_id, query)

@@ -1,0 +1,84 @@
+"""Imports: a file is read and staged at once, and merged by a job or, for the command line, right away."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.ingest.formats import find_format
+from app.ingest.formats.base import Options
+from app.ingest.loader import Progress, join_scattered_rows, no_progress, stage
+from app.ingest.models import Import, ImportReject
+from app.ingest.reading import Limits, SourceFile
+from app.ingest.schemas import ImportQuery, RejectQuery
+from app.utils.errors import NotFound
+from app.utils.pagination import paginate
+from app.websites.service import ensure_website
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What to import. `mapping` renames columns of a generic file: canonical name → the file's."""
+
+    path: Path
+    file_name: str
+    source_website: str
+    format: str | None = None
+    mapping: Mapping[str, str] | None = None
+    dry_run: bool = False
+
+
+async def stage_import(
+    session: AsyncSession, request: ImportRequest, limits: Limits, *, progress: Progress = no_progress
+) -> Import:
+    """Read the whole file into staging, in the session's transaction. Raises UnreadableFile."""
+    options = Options(mapping=request.mapping or {})
+    file = await asyncio.to_thread(SourceFile, request.path, limits)
+    format_ = await asyncio.to_thread(find_format, file, options, request.format)
+    await ensure_website(session, request.source_website)
+    started = Import(
+        source_website=request.source_website,
+        file_name=request.file_name[-255:],
+        format=format_.name,
+        dry_run=request.dry_run,
+    )
+    session.add(started)
+    await session.flush()
+    staged = await stage(session, started.id, format_.read(file, options), progress=progress)
+    joined = await join_scattered_rows(session, started.id) if format_.rows_may_scatter else 0
+    started.records_read = staged.records - joined + staged.rejected + staged.skipped.total()
+    started.records_rejected = staged.rejected
+    started.records_skipped = staged.skipped.total()
+    started.details = {"skipped": dict(staged.skipped), "warnings": dict(staged.warnings)}
+    await session.flush()
+    return started
+
+
+async def get_import(session: AsyncSession, import_id: int) -> Import:
+    found = await session.get(Import, import_id, populate_existing=True)
+    if found is None:
+        raise NotFound(f"There is no import {import_id}.")
+    return found
+
+
+async def list_imports(session: AsyncSession, request: ImportQuery) -> dict[str, Any]:
+    query, after = request.resume()
+    statement: Select[*tuple[Any, ...]] = select(*Import.__table__.columns)
+    if query.source_website is not None:
+        statement = statement.where(Import.source_website == query.source_website)
+    if query.status is not None:
+        statement = statement.where(Import.status == query.status)
+    return await paginate(session, statement, query, sorts={"id": Import.id}, after=after)
+
+
+async def list_rejects(session: AsyncSession, import_id: int, request: RejectQuery) -> dict[str, Any]:
+    query, after = request.resume()
+    await get_import(session, import_id)
+    statement: Select[*tuple[Any, ...]] = select(*ImportReject.__table__.columns).where(
+        ImportReject.import_id == import_id
+    )
+    return await paginate(session, statement, query, sorts={"id": ImportReject.id}, after=after)
