@@ -101,20 +101,14 @@ class UserQuery(PageQuery):
     sort: Literal[
         "id", "-id", "name", "-name", "email", "-email", "created_at", "-created_at", "updated_at", "-updated_at"
     ] = "-id"  # fmt: skip
-    q: Annotated[str | None, Field(max_length=200, description="words that begin words of name, e-mail or phone")] = (
-        None
-    )
-    source_website: Annotated[WebsiteName | None, Field(description="known on this website, wherever first seen")] = (
-        None
-    )
+    q: Annotated[str | None, Field(max_length=200, description="how words of name, e-mail or phone begin")] = None
+    source_website: Annotated[WebsiteName | None, Field(description="known there, wherever first seen")] = None
     type: Annotated[str | None, Field(max_length=50)] = None
     is_active: Literal["true", "false", "any"] = "true"
     email: Annotated[str, StringConstraints(to_lower=True, max_length=150)] | None = None
     phone: Annotated[str | None, Field(max_length=20)] = None
-    country: Annotated[str | None, Field(max_length=100, description="of an address")] = None
-    city: Annotated[str | None, Field(max_length=100, description="of an address, the same that country asks for")] = (
-        None
-    )
+    country: Annotated[str | None, Field(max_length=100, description="of any address")] = None
+    city: Annotated[str | None, Field(max_length=100, description="of any address, the one in country")] = None
     created_from: FromMoment | None = None
     created_to: ToMoment | None = None
     updated_since: FromMoment | None = None
