@@ -1,5 +1,7 @@
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+# The first that is new enough; name another one with PYTHON=…
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -43,9 +45,11 @@ openapi: $(RUNTIME) ## Write the OpenAPI document to build/openapi.json
 clean: ## Remove the virtual environment and the caches; the data stay
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
+# A half-made environment would look like a whole one to the next run.
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with PYTHON=…"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(RUNTIME): requirements.txt pyproject.toml | $(BIN)/python
 	@echo "Installing into $(VENV) …"

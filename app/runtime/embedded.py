@@ -112,9 +112,7 @@ class EmbeddedPostgres:
 
     def _initialise(self) -> None:
         # A killed initdb must not leave a folder that looks like a cluster: made beside, renamed when whole. Each
-        # under a name of its own, because the killed one's children may write on for a moment.
-        for left_over in self.data_dir.glob("postgres.new-*"):
-            shutil.rmtree(left_over, ignore_errors=True)
+        # under a name of its own, because the killed one's children may write on for a moment; see `_start`.
         draft = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
         if is_root():
             shutil.chown(draft, SYSTEM_USER, SYSTEM_USER)
@@ -152,9 +150,12 @@ class EmbeddedPostgres:
         return (self.data_dir / "postgres.running").open("a")
 
     def _start(self) -> None:
-        # Nobody holds the lock, so whatever process the file names is not our server; left there, it could keep
+        # Nobody holds the lock, so whatever process these files name is not our server; left there, they could keep
         # PostgreSQL from starting.
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        (self._socket_dir / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
+        for left_over in self.data_dir.glob("postgres.new-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
         options = ["-h", "", "-k", str(self._socket_dir), "-p", "5432"]
         log = self.cluster / "server.log"
         with self._running_lock() as running:

@@ -14,6 +14,7 @@ from uvicorn.supervisors import Multiprocess
 from app.config import ConfigurationError, Settings, resolve_secret_key
 from app.main import create_app
 from app.runtime.databases import RunningDatabase
+from app.runtime.logs import configure_logging
 
 SHUTDOWN_SECONDS = 15  # how long a stopping server waits for requests to end
 
@@ -57,6 +58,7 @@ def run_server(settings: Settings, database: RunningDatabase, listener: socket.s
     if workers == 1:
         uvicorn.Server(config).run(sockets=[listener])
         return
+    configure_logging(settings.environment)  # the parent tells of workers that die
     for name in ("database_url", "data_dir", "secret_key"):
         value = getattr(resolved, name)
         os.environ[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
