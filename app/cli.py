@@ -5,6 +5,7 @@ import platform
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -213,6 +214,77 @@ def restore(
             migrations.upgrade(database.url)
         else:
             migrations.require_head(database.url)
+
+
+@app.command("import")
+def import_files(
+    website: Annotated[str, typer.Argument(help="The source website, such as sailor.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, JSON or NDJSON, plain or gzipped.")],
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="Recognised from the content where not given.")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="COLUMN=NAME", help="Our column and the file's, as order_number=Invoice."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 where a record was rejected.")] = False,
+) -> None:
+    """Import files of a website. Exits 1 where a file could not be read; the others are imported all the same."""
+    from app.ingest.commands import import_file, report
+    from app.ingest.reading import UnreadableFile
+    from app.ingest.service import ImportRequest
+    from app.websites.schemas import WebsiteArgument
+
+    name = validate(WebsiteArgument, website=website).website
+    columns = dict(_split_mapping(entry) for entry in mapping or [])
+    settings = load_settings()
+
+    async def work(database: "Database") -> tuple[int, int]:
+        rejected = unreadable = 0
+        for file in files:
+            request = ImportRequest(file, file.name, name, format_name, columns, dry_run)
+            try:
+                finished = await import_file(database, request, settings)
+            except (UnreadableFile, OSError) as error:
+                unreadable += 1
+                typer.echo(f"{file}: {explain(error)}", err=True)
+                continue
+            typer.echo(report(finished))
+            rejected += finished.records_rejected
+        return rejected, unreadable
+
+    rejected, unreadable = run_on_database(work)
+    if unreadable:
+        raise typer.Exit(1)
+    if strict and rejected:
+        raise typer.Exit(3)
+
+
+def _split_mapping(entry: str) -> tuple[str, str]:
+    ours, separator, theirs = entry.partition("=")
+    if not (ours and separator and theirs):
+        raise typer.BadParameter(f"{entry!r} is not of the form order_number=Invoice", param_hint="--map")
+    return ours, theirs
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Jobs at a time.")] = 2,
+) -> None:
+    """Run background jobs beside the server, on this machine or another."""
+    from app.runtime.jobs import running_worker
+    from app.runtime.logs import configure_logging
+
+    configure_logging(load_settings().environment)
+
+    async def work(database: "Database") -> None:
+        async with running_worker(database, concurrency=concurrency) as task:
+            typer.echo(f"Working at {concurrency} jobs at a time; Ctrl-C stops.")
+            await task
+
+    with suppress(KeyboardInterrupt):  # how a worker is stopped
+        run_on_database(work)
 
 
 @app.command("export-openapi")

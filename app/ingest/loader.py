@@ -8,8 +8,7 @@ two imports of overlapping records neither deadlock nor make a row twice.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -139,12 +138,20 @@ class Tally:
     implied: Counter[str] = field(default_factory=Counter)
     rejected: int = 0
 
-    def add(self, chunk: Chunk, outcomes: list[tuple[str, str, int]]) -> None:
+    def add_chunk(self, chunk: Chunk, outcomes: list[tuple[str, str, int]]) -> None:
         for kind, outcome, count in outcomes:
             self.outcomes[outcome] += count
             self.kinds.setdefault(kind, Counter())[outcome] += count
         self.warnings.update(chunk.warnings)
         self.implied.update(chunk.implied)
+
+    def add(self, other: "Tally") -> None:
+        self.outcomes.update(other.outcomes)
+        self.warnings.update(other.warnings)
+        self.implied.update(other.implied)
+        self.rejected += other.rejected
+        for kind, counts in other.kinds.items():
+            self.kinds.setdefault(kind, Counter()).update(counts)
 
 
 async def merge_import(
@@ -155,86 +162,90 @@ async def merge_import(
     default_currency: str,
     progress: Progress = no_progress,
 ) -> None:
-    """Merge the staged records of an import from its checkpoint on; finished ones are left alone.
+    """Merge the staged records of an import from its checkpoint on; a finished one is left alone.
 
-    A dry run merges everything in one transaction and rolls it back, keeping the counts.
+    Several processes may work at one import: each takes the next chunk in turn. A dry run merges everything in one
+    transaction and rolls it back, keeping the counts.
     """
     async with database.sessions.begin() as session:
-        job = await session.get(Import, import_id)
+        job = await session.get(Import, import_id, with_for_update=True)
         if job is None or job.status not in {ImportStatus.QUEUED, ImportStatus.RUNNING}:
             return
         job.status = ImportStatus.RUNNING
         job.started_at = job.started_at or utc_now()
         last = await session.scalar(select(func.max(ImportRecord.position)).where(ImportRecord.import_id == import_id))
-    merge = _Merge(import_id, job.source_website, job.dry_run, chunk_size, default_currency)
-    position, last = job.merged_up_to, last or 0
+    merge = _Merge(import_id, job.source_website, chunk_size, default_currency, last or 0)
     try:
-        async with _dry_transaction(database, job.dry_run) as dry:
-            number = 0
-            while position < last:
-                async with _transaction(database, dry) as session:
-                    position = await merge.run_chunk(session, position, last, analyse=number & (number - 1) == 0)
-                number += 1
-                progress("merged", min(position, last), last)
-        async with database.sessions.begin() as session:
-            await merge.finish(session)
+        if job.dry_run:
+            await _rehearse(database, merge, progress)
+        else:
+            more = True
+            while more:
+                async with database.sessions.begin() as session:
+                    more = await merge.run_next_chunk(session)
+                progress("merged", merge.position, merge.last)
     except OperationalError:
         raise  # the database went away: the import is still running, and its job tries again from the checkpoint
     except Exception as error:
-        logger.exception("Import %d failed at position %d", import_id, position)
+        logger.exception("Import %d failed after record %d", import_id, merge.position)
         async with database.sessions.begin() as session:
             failed = await session.get_one(Import, import_id)
             failed.status, failed.finished_at = ImportStatus.FAILED, utc_now()
-            failed.error = f"The merge stopped after record {position}: {type(error).__name__}. The log tells more."
+            failed.error = (
+                f"The merge stopped after record {merge.position}: {type(error).__name__}. The log tells more."
+            )
         raise
 
 
-@asynccontextmanager
-async def _dry_transaction(database: Database, dry_run: bool) -> AsyncIterator[AsyncSession | None]:
-    """The one session of a dry run, rolled back at the end; None for a real one."""
-    if not dry_run:
-        yield None
-        return
+async def _rehearse(database: Database, merge: "_Merge", progress: Progress) -> None:
+    tally = Tally()
     async with database.sessions() as session:
-        yield session
+        while merge.position < merge.last:
+            tally.add(await merge.run_chunk(session))
+            progress("merged", merge.position, merge.last)
         await session.rollback()
-
-
-@asynccontextmanager
-async def _transaction(database: Database, dry: AsyncSession | None) -> AsyncIterator[AsyncSession]:
-    if dry is not None:
-        yield dry
-        return
     async with database.sessions.begin() as session:
-        yield session
+        job = await session.get_one(Import, merge.import_id, with_for_update=True)
+        if job.status == ImportStatus.RUNNING:
+            _note(job, tally)
+            await _finish(session, job)
 
 
 @dataclass
 class _Merge:
     import_id: int
     website: str
-    dry_run: bool
     chunk_size: int
     default_currency: str
-    tally: Tally = field(default_factory=Tally)
+    last: int
+    position: int = 0
+    chunks: int = 0
 
-    async def run_chunk(self, session: AsyncSession, after: int, last: int, *, analyse: bool) -> int:
-        """Merge the next chunk and note it on the import, in the caller's transaction. Returns the new checkpoint."""
+    async def run_next_chunk(self, session: AsyncSession) -> bool:
+        """Merge the chunk after the checkpoint and move it, in the caller's transaction; whether there is more."""
+        job = await session.get_one(Import, self.import_id, with_for_update=True)
+        if job.status != ImportStatus.RUNNING:
+            return False  # another process has merged the last chunk
+        self.position = job.merged_up_to
+        if self.position < self.last:
+            _note(job, await self.run_chunk(session))
+            job.merged_up_to = self.position
+        if self.position < self.last:
+            return True
+        await _finish(session, job)
+        return False
+
+    async def run_chunk(self, session: AsyncSession) -> Tally:
         await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('merge records'))"))
-        up_to = min(after + self.chunk_size, last)
+        up_to = min(self.position + self.chunk_size, self.last)
         tally = Tally()
-        await self._merge_range(session, tally, after, up_to)
-        if analyse:
+        await self._merge_range(session, tally, self.position, up_to)
+        if self.chunks & (self.chunks - 1) == 0:
             # Plans of foreign-key checks are made while the tables are small, as scans of the whole parent, and kept:
             # fresh statistics have them made again.
             await session.execute(text("ANALYZE users, products, orders, source_records"))
-        if self.dry_run:
-            self._keep(tally)
-        else:
-            job = await session.get_one(Import, self.import_id, with_for_update=True)
-            _note(job, tally)
-            job.merged_up_to = up_to
-        return up_to
+        self.position, self.chunks = up_to, self.chunks + 1
+        return tally
 
     async def _merge_range(self, session: AsyncSession, tally: Tally, after: int, up_to: int) -> None:
         """Records are checked before they are staged; what the database refuses all the same is found by halving."""
@@ -247,7 +258,7 @@ class _Merge:
                     await merge_line_products(chunk)
                     await merge_orders(chunk)
                     await merge_refunds(chunk)
-                tally.add(chunk, await read_outcomes(chunk))
+                tally.add_chunk(chunk, await read_outcomes(chunk))
         except (DataError, IntegrityError) as error:
             if up_to - after == 1:
                 await self._reject(session, up_to, error)
@@ -269,19 +280,10 @@ class _Merge:
         )
         await session.flush()
 
-    def _keep(self, tally: Tally) -> None:
-        self.tally.outcomes.update(tally.outcomes)
-        self.tally.warnings.update(tally.warnings)
-        self.tally.implied.update(tally.implied)
-        self.tally.rejected += tally.rejected
-        for kind, counts in tally.kinds.items():
-            self.tally.kinds.setdefault(kind, Counter()).update(counts)
 
-    async def finish(self, session: AsyncSession) -> None:
-        job = await session.get_one(Import, self.import_id, with_for_update=True)
-        _note(job, self.tally)
-        job.status, job.finished_at = ImportStatus.SUCCEEDED, utc_now()
-        await session.execute(delete(ImportRecord).where(ImportRecord.import_id == self.import_id))
+async def _finish(session: AsyncSession, job: Import) -> None:
+    job.status, job.finished_at = ImportStatus.SUCCEEDED, utc_now()
+    await session.execute(delete(ImportRecord).where(ImportRecord.import_id == job.id))
 
 
 def _note(job: Import, tally: Tally) -> None:

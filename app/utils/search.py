@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import SQLColumnExpression
 # The parser would read these as parts of e-mail addresses, host names, versions, tags and signed numbers;
 # as blanks they separate words, so that every part of `jane@shop.example` is found.
 _SEPARATORS = "@.-_+/&<>:=?#~"
-_TO_BLANKS = str.maketrans(_SEPARATORS, " " * len(_SEPARATORS))
+_TO_BLANKS = str.maketrans(dict.fromkeys(_SEPARATORS + "\x00", " "))
 
 
 def search_document(*columns: SQLColumnExpression[Any]) -> ColumnElement[Any]:
@@ -28,8 +28,10 @@ def search_document(*columns: SQLColumnExpression[Any]) -> ColumnElement[Any]:
 
 def matches_words(document: ColumnElement[Any], q: str) -> ColumnElement[bool]:
     """Every word of `q` begins a word of the document; text without a word matches nothing."""
-    words = "".join(character if character.isprintable() else " " for character in q.translate(_TO_BLANKS)).split()
-    quoted = ("'" + word.replace("\\", "").replace("'", "") + "':*" for word in words if word.strip("\\'"))
+    # Quoted, every other character is left to the parser that split the document too: a quote divides O'Brien,
+    # a joiner inside a Bangla or Persian word does not.
+    words = q.translate(_TO_BLANKS).split()
+    quoted = ("'" + word.replace("\\", r"\\").replace("'", "''") + "':*" for word in words)
     wanted: ColumnElement[Any] = to_tsquery(  # type: ignore[no-untyped-call]
         text("'simple'::regconfig"), " & ".join(quoted)
     )

@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import BigInteger, CursorResult, DateTime, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 # Kinds that have a consumer inside, and kinds that are one.
 ORDERS = "('order', 'order_key')"
 CONSUMERS = "('consumer', 'guest', 'anonymous')"
 PRODUCTS = "('product', 'product_key')"
 
-_TYPES = {int: BigInteger(), str: Text(), datetime: DateTime(timezone=True)}
+_TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), str: Text(), datetime: DateTime(timezone=True)}
 
 
 @dataclass
