@@ -24,12 +24,7 @@ from app.utils.schemas import MAX_TOTAL, UpdateSchema
 from app.websites.service import ensure_website, find_order_source, get_currency
 
 MOVES = {
-    OrderStatus.PENDING: (
-        OrderStatus.CONFIRMED,
-        OrderStatus.SHIPPED,
-        OrderStatus.DELIVERED,
-        OrderStatus.CANCELLED,
-    ),
+    OrderStatus.PENDING: (OrderStatus.CONFIRMED, OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.CANCELLED),
     OrderStatus.CONFIRMED: (OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.CANCELLED),
     OrderStatus.SHIPPED: (OrderStatus.DELIVERED, OrderStatus.CANCELLED),
     OrderStatus.DELIVERED: (),
@@ -62,7 +57,6 @@ async def create_order(session: AsyncSession, data: OrderCreate, *, default_curr
         order_number=data.order_number or _make_order_number(),
         placed_at=data.placed_at or utc_now(),
         currency=data.currency or await get_currency(session, data.source_website) or default_currency,
-        source_status=None,
         user=user,
         details=lines,
     )
