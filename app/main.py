@@ -23,7 +23,7 @@ from app.runtime.jobs import running_worker
 from app.runtime.logs import RequestIdMiddleware, configure_logging
 from app.runtime.migrations import head_revision
 from app.users.router import router as users_router
-from app.utils.errors import install_error_handlers
+from app.utils.errors import TooLargeMiddleware, install_error_handlers
 from app.utils.openapi import install_openapi
 
 API_PREFIX = "/api/v1"
@@ -49,6 +49,13 @@ class TrailingSlashMiddleware:
         await self.app(scope, receive, send)
 
 
+class Application(FastAPI):
+    """FastAPI with two layers around everything, its own error and size handling included."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return RequestIdMiddleware(TooLargeMiddleware(super().build_middleware_stack()))
+
+
 def create_app(settings: Settings | None = None, database: Database | None = None) -> FastAPI:
     settings = settings or get_settings()
     if database is None:
@@ -65,7 +72,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
                 await running.enter_async_context(running_worker(database))
             yield
 
-    app = FastAPI(
+    app = Application(
         title="ecomPredictor",
         version=__version__,
         description=DESCRIPTION,
@@ -104,7 +111,6 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
             expose_headers=["Location", "X-Request-ID", "Idempotency-Replayed", "Retry-After"],
         )
-    app.add_middleware(RequestIdMiddleware)
     return app
 
 

@@ -79,19 +79,22 @@ class RequestIdMiddleware:
         token = _request_id.set(request_id)
         started = time.perf_counter()
         status = 500
+        is_answered = False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_answered
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
+            is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
             await self.app(scope, receive, send_with_id)
         except Exception:
             access_logger.exception("%s %s failed", scope["method"], scope["path"])
-            raise
+            if not is_answered:  # the server has to break the connection off
+                raise
         finally:
             duration = (time.perf_counter() - started) * 1000
             access_logger.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, duration)

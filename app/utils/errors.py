@@ -11,7 +11,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import IntegrityError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.runtime.logs import current_request_id
 
@@ -154,12 +156,38 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def handle_http_exception(request: Request, error: HTTPException) -> JSONResponse:
+        # FastAPI answers 400 to JSON that is not UTF-8 or nested too deeply; to the client that is invalid JSON too.
+        if isinstance(error.__cause__, UnicodeDecodeError | RecursionError):
+            unreadable = FieldError(field="", location="body", message="JSON decode error")
+            return problem_response(request, 422, describe([unreadable]), errors=[unreadable])
         return problem_response(request, error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(Exception)
     async def handle_unexpected(request: Request, error: Exception) -> JSONResponse:
-        # Starlette raises the exception again after this answer, and the access log writes it with its traceback.
+        # Starlette raises the exception again after this answer; RequestIdMiddleware logs it with its traceback.
         return problem_response(request, 500, "Something went wrong here; the log tells more under the request id.")
+
+
+class TooLargeMiddleware:
+    """Starlette enforces `max_body_size` outside of all exception handlers and answers 413 in plain text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and message["status"] == 413:
+                replaced = not Headers(raw=message["headers"]).get("content-type", "").startswith(PROBLEM_JSON)
+                if replaced:
+                    problem = problem_response(Request(scope), 413, "The body is larger than this endpoint takes.")
+                    await problem(scope, receive, send)
+            if not replaced:
+                await send(message)
+
+        await self.app(scope, receive, send_problem if scope["type"] == "http" else send)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
