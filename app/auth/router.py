@@ -41,8 +41,8 @@ async def read_credentials(request: Request) -> Credentials:
     try:
         if request.headers.get("content-type", "").startswith("application/json"):
             return Credentials.model_validate_json(await request.body())
-        form = await request.form()
-        return CredentialsForm.model_validate({name: form[name] for name in form})
+        async with request.form() as form:
+            return CredentialsForm.model_validate(dict(form))
     except ValidationError as error:
         located = [{**details, "loc": ("body", *details["loc"])} for details in error.errors()]
         raise RequestValidationError(located) from None
