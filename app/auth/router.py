@@ -18,7 +18,17 @@ from app.utils.errors import responses
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 
-@router.post("/register", response_model=AdminRead, status_code=201, responses=responses(401, 409, 422))
+# Where registration is open it needs no token, elsewhere it does.
+_OR_NO_TOKEN: dict[str, Any] = {"security": [{}]}
+
+
+@router.post(
+    "/register",
+    response_model=AdminRead,
+    status_code=201,
+    responses=responses(401, 409, 422),
+    openapi_extra=_OR_NO_TOKEN,
+)
 async def register_admin(
     body: AdminCreate,
     request: Request,

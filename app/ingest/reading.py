@@ -15,7 +15,7 @@ import ijson
 import orjson
 from ijson.common import JSONError
 
-from app.utils.errors import AppError
+from app.utils.errors import AppError, FieldError
 
 SNIFF_BYTES = 256 * 1024
 DELIMITERS = ",;\t|"
@@ -29,6 +29,8 @@ class UnreadableFile(AppError):
     def __init__(self, detail: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(detail)
         self.status = status  # type: ignore[misc]  # this one error has several
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            self.errors = [FieldError(field="file", location="body", message=detail)]
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,19 @@ class Limits:
 class _Bounded(io.RawIOBase):
     """Reads on until the file has given more than the limit: a gzip bomb ends here."""
 
-    def __init__(self, source: IO[bytes], limit: int) -> None:
+    def __init__(self, raw: IO[bytes], source: IO[bytes], limit: int) -> None:
+        self._raw = raw
         self._source = source
         self._left = limit
         self._limit = limit
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        for file in (self._source, self._raw):
+            file.close()
+        super().close()
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -89,7 +97,7 @@ class SourceFile:
             source = cast(IO[bytes], gzip.GzipFile(fileobj=raw))
         else:
             raw.seek(0)
-        return io.BufferedReader(_Bounded(source, self.limits.unpacked_bytes), 256 * 1024)
+        return io.BufferedReader(_Bounded(raw, source, self.limits.unpacked_bytes), 256 * 1024)
 
     def _find_encoding(self) -> str:
         if self.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

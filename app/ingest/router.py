@@ -1,16 +1,14 @@
 """`/imports`: upload a file, follow its merge, look at what was rejected."""
 
 import asyncio
-import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
-from pydantic import TypeAdapter, ValidationError
+from fastapi import APIRouter, Depends, Form, Query, Request, Response, UploadFile
 
 from app.auth.dependencies import get_current_admin
 from app.config import Settings
@@ -19,48 +17,35 @@ from app.ingest import service
 from app.ingest.jobs import defer_merge
 from app.ingest.models import Import
 from app.ingest.reading import Limits
-from app.ingest.schemas import ImportQuery, ImportRead, RejectQuery, RejectRead
-from app.utils.errors import Unprocessable, responses
+from app.ingest.schemas import ImportForm, ImportQuery, ImportRead, RejectQuery, RejectRead
+from app.utils.errors import responses
 from app.utils.pagination import Page
-from app.utils.schemas import PathId, WebsiteName
+from app.utils.schemas import PathId
 
 router = APIRouter(
     prefix="/imports", tags=["imports"], dependencies=[Depends(get_current_admin)], responses=responses(401, 422)
 )
 
-FormatName = Literal["shopify_orders_csv", "woocommerce_json", "generic"]
-_mapping = TypeAdapter(dict[str, str])
-
 
 @router.post("", response_model=ImportRead, status_code=202, responses=responses(400, 413, 415))
 async def create_import(
+    form: Annotated[ImportForm, Form(media_type="multipart/form-data")],
     request: Request,
     response: Response,
     session: SessionDep,
-    file: Annotated[UploadFile, File(description="CSV, JSON or NDJSON, plain or gzipped")],
-    source_website: Annotated[WebsiteName, Form()],
-    format: Annotated[FormatName | None, Form(description="recognised from the content when left out")] = None,
-    mapping: Annotated[
-        str | None,
-        Form(
-            description="for the generic format: a JSON object, canonical column to the file's",
-            examples=['{"order_number": "Invoice"}'],
-        ),
-    ] = None,
-    dry_run: Annotated[bool, Form(description="say what would change, and change nothing")] = False,
 ) -> Import:
-    """Import a file. It is read at once, so that an unreadable one is refused here; its records are merged by a job."""
+    """Import a file. It is read at once, so that an unreadable one is refused here; a job merges its records."""
     settings: Settings = request.app.state.settings
-    async with _kept_on_disk(file) as path:
+    async with _kept_on_disk(form.file) as path:
         started = await service.stage_import(
             session,
             service.ImportRequest(
                 path=path,
-                file_name=Path(file.filename or "upload").name,
-                source_website=source_website,
-                format=format,
-                mapping=_parse_mapping(mapping),
-                dry_run=dry_run,
+                file_name=Path(form.file.filename or "upload").name,
+                source_website=form.source_website,
+                format=form.format,
+                mapping=form.mapping,
+                dry_run=form.dry_run,
             ),
             Limits(unpacked_bytes=settings.max_unpacked_bytes, record_bytes=settings.max_record_bytes),
         )
@@ -78,17 +63,6 @@ async def _kept_on_disk(upload: UploadFile) -> AsyncIterator[Path]:
         await asyncio.to_thread(shutil.copyfileobj, upload.file, copy, 1024 * 1024)
         copy.flush()
         yield Path(copy.name)
-
-
-def _parse_mapping(mapping: str | None) -> dict[str, str] | None:
-    if not mapping:
-        return None
-    try:
-        return _mapping.validate_python(json.loads(mapping))
-    except (ValueError, ValidationError):
-        raise Unprocessable(
-            'mapping must be a JSON object of column names, such as {"order_number": "Invoice"}', field="mapping"
-        ) from None
 
 
 @router.get("", response_model=Page[ImportRead])

@@ -1,13 +1,39 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from fastapi import UploadFile
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from app.ingest.models import ImportStatus
 from app.utils.pagination import PageQuery
 from app.utils.schemas import Schema, WebsiteName
 
 Counts = dict[str, int]
+FormatName = Literal["shopify_orders_csv", "woocommerce_json", "generic"]
+_mapping = TypeAdapter(dict[str, str])
+
+
+class ImportForm(Schema):
+    file: UploadFile = Field(description="CSV, JSON or NDJSON, plain or gzipped")
+    source_website: WebsiteName
+    format: FormatName | None = Field(None, description="recognised from the content where not given")
+    mapping: dict[str, str] | None = Field(
+        None,
+        description="for the generic format: a JSON object, our column to the file's",
+        examples=['{"order_number": "Invoice"}'],
+    )
+    dry_run: bool = Field(False, description="say what would change, and change nothing")
+
+    @field_validator("format", "mapping", mode="before")
+    @classmethod
+    def _read_text(cls, value: object, info: ValidationInfo) -> object:
+        """A form's fields are text; an empty one, as browsers send it, is none."""
+        if value == "" or info.field_name == "format" or not isinstance(value, str):
+            return value or None
+        try:
+            return _mapping.validate_json(value)
+        except ValidationError:
+            raise ValueError('must be a JSON object of column names, as {"order_number": "Invoice"}') from None
 
 
 class ImportDetails(Schema):

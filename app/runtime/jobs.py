@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
 
-TASK_MODULES = ("app.ingest.jobs",)
+TASK_MODULES = ("app.ingest.jobs", "app.orders.jobs")
 # A worker that has been silent for this long is taken for dead, and its jobs are run again.
 DEAD_AFTER_SECONDS = 20.0
 SHUTDOWN_SECONDS = 10.0

@@ -44,6 +44,8 @@ class AppError(Exception):
     """An answer that is not a success, with a sentence a person can act on."""
 
     status: ClassVar[HTTPStatus]
+    errors: list[FieldError] | None = None
+    """The fields at fault, which every 422 names."""
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -146,8 +148,7 @@ def describe(errors: Sequence[FieldError]) -> str:
 def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(AppError)
     async def handle_app_error(request: Request, error: AppError) -> JSONResponse:
-        errors = error.errors if isinstance(error, Unprocessable) else None
-        return problem_response(request, error.status, error.detail, headers=error.headers, errors=errors)
+        return problem_response(request, error.status, error.detail, headers=error.headers, errors=error.errors)
 
     @app.exception_handler(RequestValidationError)
     async def handle_validation_error(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -15,6 +15,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -28,15 +29,13 @@ MONEY_PATTERN = r"^-?\d+\.\d{2}$"
 class Schema(BaseModel):
     model_config = ConfigDict(from_attributes=True, extra="forbid", str_strip_whitespace=True)
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _reject_nul(cls, values: Any) -> Any:
+    def _reject_nul(cls, value: Any) -> Any:
         # PostgreSQL's text cannot hold U+0000, and scraped data carries it.
-        if isinstance(values, dict):
-            for name, value in values.items():
-                if isinstance(value, str) and "\x00" in value:
-                    raise ValueError(f"{name} holds a NUL character")
-        return values
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("cannot hold a NUL character")
+        return value
 
 
 class UpdateSchema(Schema):
@@ -56,7 +55,7 @@ class UpdateSchema(Schema):
 
 
 def _two_decimals(value: Decimal) -> str:
-    return f"{value:.2f}"
+    return f"{value + 0:.2f}"  # + 0: there is no negative zero in money
 
 
 def _plain_number(value: Decimal) -> Decimal:
