@@ -2,11 +2,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, EmailStr, Field, SecretStr
+from pydantic.config import JsonDict
 
 from app.utils.schemas import Schema, lower_case
 
 MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_BYTES = 72  # bcrypt reads no further
+_LENGTH: JsonDict = {"minLength": MIN_PASSWORD_CHARACTERS, "maxLength": MAX_PASSWORD_BYTES}
 
 
 def check_password(password: SecretStr) -> SecretStr:
@@ -20,7 +22,9 @@ def check_password(password: SecretStr) -> SecretStr:
     return password
 
 
-Password = Annotated[SecretStr, AfterValidator(check_password), Field(examples=["correct horse battery"])]
+Password = Annotated[
+    SecretStr, AfterValidator(check_password), Field(examples=["correct horse battery"], json_schema_extra=_LENGTH)
+]
 
 
 class AdminCreate(Schema):
@@ -36,7 +40,8 @@ class AdminCreate(Schema):
             description="no spaces, no @",
         ),
     ]
-    email: Annotated[EmailStr, Field(max_length=150, examples=["ada@example.com"]), AfterValidator(lower_case)]
+    # Lower-casing may lengthen a text, so the column's limit comes last.
+    email: Annotated[EmailStr, AfterValidator(lower_case), Field(max_length=150, examples=["ada@example.com"])]
     password: Password
 
 

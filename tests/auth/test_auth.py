@@ -116,7 +116,7 @@ class TestRegister:
         assert AdminCreate.model_validate(ada(password=password)).password.get_secret_value() == password
 
     def test_a_nul_character_is_refused(self):
-        with pytest.raises(ValidationError, match="password holds a NUL character"):
+        with pytest.raises(ValidationError, match="cannot hold a NUL character"):
             AdminCreate.model_validate(ada(password="eight\x00bytes"))
 
     @pytest.mark.parametrize(
@@ -128,6 +128,7 @@ class TestRegister:
             ({"username": "x" * 101}, "username"),
             ({"email": "ada"}, "email"),
             ({"email": f"ada@{'x' * 60}.{'x' * 60}.{'x' * 60}.com"}, "email"),
+            ({"email": f"{'İ' * 60}@{'x' * 60}.com"}, "email"),
             ({"is_active": True}, "is_active"),
         ],
     )
@@ -227,7 +228,7 @@ class TestLogIn:
             ({"json": [PASSWORD]}, [""]),
             ({"data": {"username": "ada"}}, ["password"]),
             ({"data": {"username": "ada", "password": PASSWORD, "grant_type": "code"}}, ["grant_type"]),
-            ({"data": {"username": "a\x00da", "password": PASSWORD}}, [""]),
+            ({"data": {"username": "a\x00da", "password": PASSWORD}}, ["username"]),
             ({"files": {"username": b"ada", "password": PASSWORD.encode()}}, ["username", "password"]),
             ({"content": b'{"username": "' + PASSWORD.encode(), "headers": {"Content-Type": "application/json"}}, [""]),
             ({"content": b'{"username": "\\ud800"}', "headers": {"Content-Type": "application/json"}}, [""]),
