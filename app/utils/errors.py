@@ -137,7 +137,9 @@ def to_field_error(error: ErrorDetails) -> FieldError:
     location, *path = error["loc"] or ("body",)
     if error["type"] == "json_invalid":
         path = []
-    return FieldError(field=".".join(map(str, path)), location=str(location), message=error["msg"])
+    return FieldError(
+        field=".".join(map(str, path)), location=str(location), message=error["msg"].removeprefix("Value error, ")
+    )
 
 
 def describe(errors: Sequence[FieldError]) -> str:

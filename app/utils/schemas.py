@@ -12,12 +12,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 MAX_ID = 2**63 - 1
 CENT = Decimal("0.01")
@@ -43,12 +46,23 @@ class UpdateSchema(Schema):
 
     not_null: ClassVar[frozenset[str]] = frozenset()
 
-    @model_validator(mode="after")
-    def _reject_null(self) -> "UpdateSchema":
-        cleared = sorted(name for name in self.model_fields_set & self.not_null if getattr(self, name) is None)
-        if cleared:
-            raise ValueError(f"{', '.join(cleared)} cannot be null")
-        return self
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reject_null(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.field_name in cls.not_null:
+            raise ValueError("cannot be null")
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """None stands for "absent" here; the document must not offer null where it is refused."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for name in cls.not_null:
+            declared = schema["properties"][name]
+            declared.pop("default", None)
+            kinds = [kind for kind in declared.pop("anyOf", []) if kind.get("type") != "null"]
+            declared.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
+        return schema
 
     def changes(self) -> dict[str, Any]:
         return self.model_dump(exclude_unset=True)

@@ -208,7 +208,7 @@ class TestUpdateDetail:
         [line_id] = await read_line_ids(api, order)
         answer = await api.put(f"{URL}/{order.id}/details/{line_id}", json={"quantity": None})
         assert answer.status_code == 422
-        assert "quantity cannot be null" in answer.json()["detail"]
+        assert "quantity: cannot be null" in answer.json()["detail"]
 
     @pytest.mark.parametrize("status", CLOSED)
     async def test_of_a_closed_order_conflicts(self, api: httpx.AsyncClient, session: AsyncSession, status: str):

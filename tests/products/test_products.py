@@ -131,7 +131,7 @@ class TestUpdateProduct:
         product = await create_product(session)
         answer = await api.put(f"{URL}/{product.id}", json={"sku": None})
         assert answer.status_code == 422
-        assert "sku cannot be null" in answer.json()["detail"]
+        assert "sku: cannot be null" in answer.json()["detail"]
 
     async def test_conflict(self, api: httpx.AsyncClient, session: AsyncSession):
         taken, product = await create_product(session), await create_product(session)
