@@ -58,7 +58,7 @@ class OrderCreate(Schema):
     source_website: WebsiteName
     details: Annotated[list[DetailCreate], Field(min_length=1, max_length=MAX_DETAILS)]
     order_number: Annotated[OrderNumber | None, Field(description="default: a random one")] = None
-    status: Literal["pending", "confirmed"] = "pending"
+    status: OrderStatus = OrderStatus.PENDING
     placed_at: Annotated[Moment | None, Field(description="when the consumer ordered; default: now")] = None
     currency: Annotated[CurrencyCode | None, Field(description="default: the website's")] = None
     discount_total: Total = Decimal(0)
