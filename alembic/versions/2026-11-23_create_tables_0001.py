@@ -130,7 +130,7 @@ def upgrade() -> None:
         "users",
         [
             sa.text(
-                "to_tsvector('simple'::regconfig, translate((((coalesce(name, '') || ' ') || coalesce(CASE WHEN (right(email, 8) = '.invalid') THEN '' ELSE email END, '')) || ' ') || coalesce(phone, ''), '@.-_+/&<>:=?#~', '              '))"
+                "to_tsvector('simple'::regconfig, translate((((coalesce(name, '') || ' ') || coalesce(regexp_replace(email, '.*[.]invalid$', ''), '')) || ' ') || coalesce(phone, ''), '@.-_+/&<>:=?#~', '              '))"
             )
         ],
         postgresql_using="gin",
