@@ -7,6 +7,7 @@ from datetime import timedelta
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
+from fastapi_swagger import patch_fastapi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
@@ -79,7 +80,9 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         lifespan=lifespan,
         redirect_slashes=False,
         max_body_size=MAX_JSON_BYTES,
+        docs_url=None,  # served below, from files of our own: FastAPI's page fetches them from a CDN
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         generate_unique_id_function=name_operation,
     )
     data_dir, _ = resolve_data_dir(settings)
@@ -101,6 +104,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     app.include_router(health_router)
     install_error_handlers(app)
     install_openapi(app)
+    patch_fastapi(app)
 
     app.add_middleware(TrailingSlashMiddleware)
     if settings.cors_origins:

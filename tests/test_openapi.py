@@ -1,10 +1,12 @@
 """The OpenAPI document: what it promises, and schemathesis holding a running server to it."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 import uvicorn
@@ -148,3 +150,14 @@ declared = create_app(Settings(_env_file=None, database_url="postgresql://nowher
 def test_answers_are_as_declared(case: Case[Any], served: tuple[str, str]):
     address, token = served
     case.call_and_validate(base_url=address, headers={"Authorization": f"Bearer {token}"}, checks=CHECKS)
+
+
+async def test_the_docs_page_needs_nothing_from_elsewhere(client: httpx.AsyncClient):
+    page = await client.get("/docs")
+    assert page.status_code == 200
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(links) == 3
+    for link in links:
+        assert link.startswith("http://test/")
+        assert (await client.get(link)).status_code == 200
+    assert (await client.get("/", follow_redirects=False)).headers["Location"] == "http://test/docs"
