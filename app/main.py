@@ -7,7 +7,6 @@ from datetime import timedelta
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
-from fastapi_swagger import patch_fastapi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
@@ -25,7 +24,7 @@ from app.runtime.logs import RequestIdMiddleware, configure_logging
 from app.runtime.migrations import head_revision
 from app.users.router import router as users_router
 from app.utils.errors import TooLargeMiddleware, install_error_handlers
-from app.utils.openapi import install_openapi
+from app.utils.openapi import install_docs, install_openapi
 
 API_PREFIX = "/api/v1"
 MAX_JSON_BYTES = 4 * 1024 * 1024
@@ -80,7 +79,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         lifespan=lifespan,
         redirect_slashes=False,
         max_body_size=MAX_JSON_BYTES,
-        docs_url=None,  # served below, from files of our own: FastAPI's page fetches them from a CDN
+        docs_url=None,  # install_docs serves it
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         generate_unique_id_function=name_operation,
@@ -104,7 +103,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     app.include_router(health_router)
     install_error_handlers(app)
     install_openapi(app)
-    patch_fastapi(app)
+    install_docs(app)
 
     app.add_middleware(TrailingSlashMiddleware)
     if settings.cors_origins:
