@@ -163,7 +163,7 @@ class TestUpdateUser:
     async def test_null_for_a_required_field(self, api: httpx.AsyncClient, session: AsyncSession, name: str):
         user = await create_user(session)
         answer = await api.put(f"{URL}/{user.id}", json={name: None})
-        assert [error["field"] for error in answer.json()["errors"]] == [name]
+        assert answer.status_code == 422
         assert [error["field"] for error in answer.json()["errors"]] == [name]
 
     @pytest.mark.parametrize(
