@@ -5,26 +5,21 @@ import logging.config
 import re
 import sys
 import time
-from contextvars import ContextVar
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import Environment
+from app.utils.request_id import request_id
 
-_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 access_logger = logging.getLogger("app.access")
 
 
-def current_request_id() -> str | None:
-    return _request_id.get()
-
-
 class _AddRequestId(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = current_request_id() or "-"
+        record.request_id = request_id.get() or "-"
         return True
 
 
@@ -75,8 +70,8 @@ class RequestIdMiddleware:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _ACCEPTED_ID.fullmatch(given) else uuid4().hex
-        token = _request_id.set(request_id)
+        this_id = given if _ACCEPTED_ID.fullmatch(given) else uuid4().hex
+        token = request_id.set(this_id)
         started = time.perf_counter()
         status = 500
         is_answered = False
@@ -85,7 +80,7 @@ class RequestIdMiddleware:
             nonlocal status, is_answered
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                MutableHeaders(scope=message)["X-Request-ID"] = this_id
             await send(message)
             is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 
@@ -98,4 +93,4 @@ class RequestIdMiddleware:
         finally:
             duration = (time.perf_counter() - started) * 1000
             access_logger.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, duration)
-            _request_id.reset(token)
+            request_id.reset(token)

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.runtime.logs import current_request_id
+from app.utils.request_id import request_id
 
 PROBLEM_JSON = "application/problem+json"
 logger = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def problem_response(
         "status": status,
         "detail": detail,
         "instance": request.url.path,
-        "request_id": current_request_id(),
+        "request_id": request_id.get(),
     }
     if errors is not None:
         problem["errors"] = [error.model_dump() for error in errors]
