@@ -55,16 +55,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_imports_source_website", "imports", ["source_website", "id"])
     op.create_table(
-        "login_failures",
+        "login_attempts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
-        sa.Column("failed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_login_failures")),
+        sa.Column("has_failed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("attempted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_login_attempts")),
     )
-    op.create_index("ix_login_failures_account", "login_failures", ["account", "failed_at"])
-    op.create_index("ix_login_failures_address", "login_failures", ["address", "failed_at"])
-    op.create_index("ix_login_failures_failed_at", "login_failures", ["failed_at"])
+    op.create_index("ix_login_attempts_account", "login_attempts", ["account", "attempted_at"])
+    op.create_index("ix_login_attempts_address", "login_attempts", ["address", "attempted_at"])
+    op.create_index("ix_login_attempts_attempted_at", "login_attempts", ["attempted_at"])
     op.create_table(
         "products",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -342,6 +343,6 @@ def downgrade() -> None:
     op.drop_table("websites")
     op.drop_table("users")
     op.drop_table("products")
-    op.drop_table("login_failures")
+    op.drop_table("login_attempts")
     op.drop_table("imports")
     op.drop_table("admin_users")

@@ -1,4 +1,4 @@
-"""Admins, who may use the API, and the failed logins that throttle guessing."""
+"""Admins, who may use the API, and the logins that are counted to throttle guessing."""
 
 from datetime import datetime
 
@@ -19,17 +19,21 @@ class AdminUser(Identified, Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
 
 
-class LoginFailure(Identified, Base):
-    """One failed login. `account` is what was typed, hashed: people type passwords into the wrong box."""
+class LoginAttempt(Identified, Base):
+    """A login that has failed, or whose password is being verified just now.
 
-    __tablename__ = "login_failures"
+    `account` is a hash of what was typed, since people type passwords into the wrong box.
+    """
+
+    __tablename__ = "login_attempts"
 
     account: Mapped[str] = mapped_column(String(64))
     address: Mapped[str] = mapped_column(String(64))
-    failed_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    has_failed: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    attempted_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
 
     __table_args__ = (
-        Index("ix_login_failures_account", "account", "failed_at"),
-        Index("ix_login_failures_address", "address", "failed_at"),
-        Index("ix_login_failures_failed_at", "failed_at"),
+        Index("ix_login_attempts_account", "account", "attempted_at"),
+        Index("ix_login_attempts_address", "address", "attempted_at"),
+        Index("ix_login_attempts_attempted_at", "attempted_at"),
     )

@@ -4,18 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from hashlib import sha256
 
 import jwt
 from pwdlib import PasswordHash
 from pwdlib.hashers.bcrypt import BcryptHasher
 from pydantic import SecretStr
-from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.auth.models import AdminUser, LoginFailure
+from app.auth.models import AdminUser, LoginAttempt
 from app.auth.schemas import MAX_PASSWORD_BYTES, AdminCreate, Credentials
 from app.database import Database
 from app.utils.clock import utc_now
@@ -23,14 +22,14 @@ from app.utils.errors import Conflict, NotFound, TooManyRequests, Unauthorized, 
 
 # One address may try several accounts (an office behind one address does), but not endlessly.
 ADDRESS_ALLOWANCE = 10
+# Several logins of one account at once are a client with several workers, or a burst of guesses.
+AT_ONCE_ALLOWANCE = 4
 
 _hasher = PasswordHash((BcryptHasher(),))
 
 
-@lru_cache(maxsize=1)
-def _hash_of_nothing() -> str:
-    """Unknown users are verified against this, so that they take as long as a wrong password."""
-    return _hasher.hash("no password has this hash")
+# Unknown users are verified against this, so that they take as long as a wrong password.
+_HASH_OF_NOTHING = "$2b$12$FNv0otflxNVUQprGTXTqfe182ehpltCUkGJreyHvkXqozdetQBeA6"
 
 
 async def hash_password(password: SecretStr) -> str:
@@ -41,7 +40,7 @@ async def verify_password(password: SecretStr, hashed: str | None) -> bool:
     def verify() -> bool:
         given = password.get_secret_value().encode()
         fits = len(given) <= MAX_PASSWORD_BYTES and b"\x00" not in given
-        matches = _hasher.verify(given if fits else b"", hashed or _hash_of_nothing())
+        matches = _hasher.verify(given if fits else b"", hashed or _HASH_OF_NOTHING)
         return matches and fits and hashed is not None
 
     return await asyncio.to_thread(verify)
@@ -114,22 +113,29 @@ async def register_admin(session: AsyncSession, data: AdminCreate) -> AdminUser:
 async def log_in(database: Database, credentials: Credentials, *, address: str, allowed: int, window: timedelta) -> int:
     """The id of the admin whose credentials these are. Raises Unauthorized or TooManyRequests.
 
-    Owns its transactions: an attempt counts from before its password is verified, so that a hundred guesses at
-    once are a hundred attempts, and it has to stay counted when the answer is an error.
+    Owns its transactions: an attempt is on record before its password is verified, so that a hundred guesses at once
+    do not all slip through, and a failed one stays counted though the answer is an error.
     """
     async with database.sessions.begin() as session:
         admin = await _find_by_name(session, credentials.username)
         account = f"admin {admin.id}" if admin else credentials.username.lower()
-        attempt = LoginFailure(account=sha256(account.encode()).hexdigest(), address=address)
+        attempt = LoginAttempt(account=sha256(account.encode()).hexdigest(), address=address[:64])
         await _count_attempt(session, attempt, allowed=allowed, window=window)
         hashed = admin.hashed_password if admin and admin.is_active else None
-    if not await verify_password(credentials.password, hashed):
-        raise Unauthorized("The username or the password is wrong.")
-    assert admin is not None
+    verified = await verify_password(credentials.password, hashed)
     async with database.sessions.begin() as session:
-        await session.execute(
-            delete(LoginFailure).where(LoginFailure.account == attempt.account, LoginFailure.address == address)
-        )
+        if verified:
+            await session.execute(
+                delete(LoginAttempt).where(
+                    LoginAttempt.account == attempt.account,
+                    LoginAttempt.address == attempt.address,
+                    LoginAttempt.has_failed | (LoginAttempt.id == attempt.id),
+                )
+            )
+        else:
+            await session.execute(update(LoginAttempt).where(LoginAttempt.id == attempt.id).values(has_failed=True))
+    if not verified or admin is None:
+        raise Unauthorized("The username or the password is wrong.")
     return admin.id
 
 
@@ -140,24 +146,27 @@ async def _find_by_name(session: AsyncSession, name: str) -> AdminUser | None:
     return found.one_or_none()
 
 
-async def _count_attempt(session: AsyncSession, attempt: LoginFailure, *, allowed: int, window: timedelta) -> None:
+async def _count_attempt(session: AsyncSession, attempt: LoginAttempt, *, allowed: int, window: timedelta) -> None:
     await session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:address))"), {"address": attempt.address})
     now = utc_now()
-    await session.execute(delete(LoginFailure).where(LoginFailure.failed_at < now - window))
-    from_address = LoginFailure.address == attempt.address
+    await session.execute(delete(LoginAttempt).where(LoginAttempt.attempted_at < now - window))
+    from_address = LoginAttempt.address == attempt.address
+    of_account = (LoginAttempt.account == attempt.account) & from_address
     limits: list[tuple[ColumnElement[bool], int]] = [
-        ((LoginFailure.account == attempt.account) & from_address, allowed),
+        (of_account & LoginAttempt.has_failed, allowed),
+        (of_account, allowed * AT_ONCE_ALLOWANCE),
         (from_address, allowed * ADDRESS_ALLOWANCE),
     ]
     for counted, limit in limits:
-        failures, oldest = (
-            await session.execute(select(func.count(), func.min(LoginFailure.failed_at)).where(counted))
+        number, oldest = (
+            await session.execute(select(func.count(), func.min(LoginAttempt.attempted_at)).where(counted))
         ).one()
-        if failures >= limit:
+        if number >= limit:
             wait = max(1, round((oldest + window - now).total_seconds()))
             raise TooManyRequests(f"Too many failed logins; try again in {wait} seconds.", retry_after=wait)
-    attempt.failed_at = now
+    attempt.attempted_at = now
     session.add(attempt)
+    await session.flush()
 
 
 async def list_admins(session: AsyncSession) -> Sequence[AdminUser]:
