@@ -22,25 +22,23 @@ SET LOCAL lock_timeout = '30s';
 DO $$
 DECLARE statement text;
 BEGIN
-    FOR statement IN
-        SELECT format('DROP %s IF EXISTS public.%I CASCADE',
-                      CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-                                   ELSE 'TABLE' END, relname)
-        FROM pg_class
-        WHERE relkind IN ('r', 'p', 'v', 'm', 'S') AND relnamespace = 'public'::regnamespace
-          AND pg_get_userbyid(relowner) = current_user
-          AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')
-        UNION ALL
-        SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure)
-        FROM pg_proc
-        WHERE pronamespace = 'public'::regnamespace AND pg_get_userbyid(proowner) = current_user
-          AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
-        UNION ALL
-        SELECT format('DROP TYPE IF EXISTS public.%I CASCADE', typname)
-        FROM pg_type
-        WHERE typtype IN ('e', 'd', 'r') AND typnamespace = 'public'::regnamespace
-          AND pg_get_userbyid(typowner) = current_user
-          AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_type.oid AND deptype = 'e')
+    FOREACH statement IN ARRAY ARRAY(
+        SELECT format('DROP %s IF EXISTS %s CASCADE', kind, name)
+        FROM (
+            SELECT CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
+                                ELSE 'TABLE' END, oid::regclass::text, relowner, oid, 'pg_class'::regclass
+            FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S') AND relnamespace = 'public'::regnamespace
+            UNION ALL
+            SELECT 'ROUTINE', oid::regprocedure::text, proowner, oid, 'pg_proc'::regclass
+            FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+            UNION ALL
+            SELECT 'TYPE', oid::regtype::text, typowner, oid, 'pg_type'::regclass
+            FROM pg_type WHERE typtype IN ('e', 'd', 'r', 'c') AND typnamespace = 'public'::regnamespace
+        ) AS found (kind, name, owner, id, catalog)
+        WHERE pg_get_userbyid(owner) = current_user
+          -- e: an extension's; i and a: parts of something else, such as a table's row type or its sequence
+          AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = id AND classid = catalog AND deptype IN ('e', 'i', 'a'))
+    )
     LOOP EXECUTE statement; END LOOP;
 END $$;
 """
@@ -55,14 +53,14 @@ def back_up(database: RunningDatabase, target: Path, *, overwrite: bool = False)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600: personal data
     draft = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as output:
-            command = [_find("pg_dump"), "--format=custom", f"--dbname={_connection_string(database)}"]
-            dumped = _run(command, database, stdout=output)
-            if dumped.returncode:
-                raise ConfigurationError(f"The backup failed: {_reason(dumped.stderr)}")
-            os.fsync(output.fileno())
+        command = [_find("pg_dump"), "--format=custom", f"--file={name}", f"--dbname={_connection_string(database)}"]
+        dumped = _run(command, database)
+        if dumped.returncode:
+            raise ConfigurationError(f"The backup failed: {_reason(dumped.stderr)}")
+        os.fsync(descriptor)
         draft.replace(target)
     finally:
+        os.close(descriptor)
         draft.unlink(missing_ok=True)
 
 

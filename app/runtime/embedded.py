@@ -80,12 +80,9 @@ class EmbeddedPostgres:
                     self._initialise()
                 self._check_version()
                 self._socket_dir = self._find_socket_dir()
-                if not self._is_running():
-                    self._start()
-                self._ensure_database()
+                self._start_with_database()
             except BaseException as error:
-                with suppress(OSError, subprocess.SubprocessError):  # the first error is the one to tell
-                    self._leave(error)
+                self._leave(error)
                 raise
         return self
 
@@ -101,8 +98,11 @@ class EmbeddedPostgres:
                 fcntl.flock(attached, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # another process still uses the server
-            if self.cluster.exists() and self._is_running():
-                self._run("pg_ctl", "stop", "-m", "fast", "-w", "-t", "60", check=error is None)
+            if not self._is_running():
+                return
+            stopped = self._run("pg_ctl", "stop", "-m", "fast", "-w", "-t", "60", check=False) == 0
+            if not stopped and error is None and self._run("pg_ctl", "status", check=False) == 0:
+                raise ConfigurationError(f"The embedded PostgreSQL did not stop; see {self.cluster / 'server.log'}.")
 
     @contextmanager
     def _start_and_stop_in_turn(self) -> Iterator[None]:
@@ -134,17 +134,12 @@ class EmbeddedPostgres:
 
     def _is_running(self) -> bool:
         """Whether somebody holds the lock that the server and its children inherit; see `_start`."""
-        for _ in range(100):
-            with self._running_lock() as running:
-                try:
-                    fcntl.flock(running, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if self._run("pg_ctl", "status", check=False) == 0:
-                        return True
-                else:
-                    return False
-            time.sleep(0.1)  # the server was killed, and its children are just noticing
-        raise ConfigurationError(f"Processes of a PostgreSQL that was killed still work on {self.cluster}; end them.")
+        with self._running_lock() as running:
+            try:
+                fcntl.flock(running, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
 
     def _running_lock(self) -> IO[str]:
         return (self.data_dir / "postgres.running").open("a")
@@ -171,20 +166,23 @@ class EmbeddedPostgres:
                     "\n".join([f"The embedded PostgreSQL did not start; the end of {log}:", *tail])
                 ) from error
 
-    def _ensure_database(self) -> None:
+    def _start_with_database(self) -> None:
         import psycopg
 
         deadline = time.monotonic() + 60
         while True:
+            if not self._is_running():
+                self._start()
             try:
                 connection = psycopg.connect(
                     host=str(self._socket_dir), port=5432, user="postgres", dbname="postgres", autocommit=True
                 )
                 break
-            except psycopg.OperationalError:  # still recovering, where its starter was killed
+            except psycopg.OperationalError:
+                # The server was killed and its children are just noticing, or its starter was and it recovers still.
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.1)
+                time.sleep(0.05)
         with connection:
             row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if row is None:
