@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
+from app.ingest.formats.base import as_text
 from app.ingest.merge.chunk import Chunk, open_chunk, read_outcomes
 from app.ingest.merge.consumers import merge_consumers
 from app.ingest.merge.orders import merge_orders, merge_refunds
@@ -99,7 +100,8 @@ _JOIN_SCATTERED_ROWS = """
     WITH parts AS (
         SELECT kind, key, max(position) AS kept, min(position) AS first, sha256(string_agg(content_hash, ''
             ORDER BY position)) AS content_hash, string_agg(place, ', ' ORDER BY position) AS place
-        FROM import_records WHERE import_id = :import_id AND kind IN ('order', 'order_key')
+        FROM import_records
+        WHERE import_id = :import_id AND kind IN ('order', 'order_key') AND (record ->> 'is_partial')::boolean
         GROUP BY kind, key HAVING count(*) > 1
     ), joined AS (
         UPDATE import_records r SET content_hash = parts.content_hash, place = parts.place,
@@ -107,12 +109,14 @@ _JOIN_SCATTERED_ROWS = """
                 SELECT jsonb_agg(line ORDER BY part.position, n)
                 FROM import_records part, jsonb_array_elements(part.record -> 'lines') WITH ORDINALITY AS l(line, n)
                 WHERE part.import_id = :import_id AND part.kind = parts.kind AND part.key = parts.key
+                AND (part.record ->> 'is_partial')::boolean
             ))
         FROM parts JOIN import_records head ON head.import_id = :import_id AND head.position = parts.first
         WHERE r.import_id = :import_id AND r.position = parts.kept
     )
     DELETE FROM import_records r USING parts
     WHERE r.import_id = :import_id AND r.kind = parts.kind AND r.key = parts.key AND r.position <> parts.kept
+        AND (r.record ->> 'is_partial')::boolean
 """
 
 
@@ -275,7 +279,11 @@ class _Merge:
         reason = getattr(diagnostics, "message_primary", None) or "refused by the database"
         session.add(
             ImportReject(
-                import_id=self.import_id, place=record.place, kind=record.kind, reason=reason, raw=str(record.record)
+                import_id=self.import_id,
+                place=record.place,
+                kind=record.kind,
+                reason=reason,
+                raw=as_text(record.record),
             )
         )
         await session.flush()

@@ -4,10 +4,13 @@ import codecs
 import csv
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -26,11 +29,19 @@ class UnreadableFile(AppError):
 
     status = HTTPStatus.BAD_REQUEST
 
-    def __init__(self, detail: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
+    def __init__(self, detail: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, *, field: str = "file") -> None:
         super().__init__(detail)
         self.status = status  # type: ignore[misc]  # this one error has several
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            self.errors = [FieldError(field="file", location="body", message=detail)]
+            self.errors = [FieldError(field=field, location="body", message=detail)]
+
+
+class BadLine(ValueError):
+    """A line of NDJSON that is no JSON; the message says why."""
+
+    def __init__(self, reason: str, raw: str) -> None:
+        super().__init__(reason)
+        self.raw = raw
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,10 @@ class SourceFile:
             raise UnreadableFile("This is a binary file, neither CSV nor JSON.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         return "utf-8-sig"
 
+    @property
+    def encoding_title(self) -> str:
+        return "UTF-16, as its first bytes say" if self.encoding == "utf-16" else "UTF-8"
+
     def _start(self) -> str:
         # A notice that PHP printed before the JSON is not looked for: a file holds what was saved on purpose.
         return self.head.decode(self.encoding, errors="ignore").lstrip()
@@ -115,6 +130,11 @@ class SourceFile:
 
     def _text(self, *, newline: str | None) -> io.TextIOWrapper:
         return io.TextIOWrapper(self._open(), encoding=self.encoding, newline=newline)
+
+    def _open_utf8(self) -> io.BufferedReader:
+        if self.encoding == "utf-16":
+            return io.BufferedReader(_Recoded(self._text(newline="")), 256 * 1024)
+        return self._open()
 
     def header(self) -> list[str]:
         """The first row of a CSV file, by the delimiter that it uses."""
@@ -131,30 +151,33 @@ class SourceFile:
             yield from csv.reader(file, delimiter=self._delimiter(), strict=True)
         except UnicodeDecodeError as error:
             raise UnreadableFile(
-                f"The file is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8 and try again."
+                f"The file is not {self.encoding_title} (byte 0x{error.object[error.start]:02x}). "
+                "Save it as UTF-8 and try again."
             ) from None
         except csv.Error as error:
+            if "field limit" in str(error):
+                raise self.too_large("A cell, or all that follows a quotation mark that is never closed,") from None
             raise UnreadableFile(f"The file is not valid CSV: {error}.") from None
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Each row of a CSV file with its number, as a spreadsheet counts records: the header is row 1.
 
-        A row with fewer cells than the header is filled up; one with more is refused, since nobody knows which
-        cell belongs where.
+        A row with fewer cells than the header is filled up with blank ones; one with more that are not blank is
+        refused, since nobody knows which cell belongs where.
         """
         with self._text(newline="") as file:
             reader = self._parse_csv(file)
             header = [name.strip() for name in next(reader, [])]
             for number, cells in enumerate(reader, start=2):
-                if len(cells) > len(header):
+                if any(cells[len(header) :]):
                     raise UnreadableFile(f"Row {number} has {len(cells)} cells, the header has {len(header)}.")
                 if any(cells):
-                    yield number, dict(zip(header, cells, strict=False))
+                    yield number, dict(zip_longest(header, cells[: len(header)], fillvalue=""))
 
     def values(self) -> Iterator[tuple[str, Any]]:
         """Each JSON value with its place: of a list, of `{"data": …}`, of one object, or of NDJSON lines.
 
-        A line of NDJSON that is no JSON comes as the ValueError that says why: the others can still be taken.
+        A line of NDJSON that is no JSON comes as a BadLine: the others can still be taken.
         """
         if self._is_ndjson():
             yield from self._lines()
@@ -173,61 +196,121 @@ class SourceFile:
             return False
 
     def _lines(self) -> Iterator[tuple[str, Any]]:
-        with self._open() as file:
+        with self._open_utf8() as file:
             for number, line in enumerate(iter(lambda: file.readline(self.limits.record_bytes + 1), b""), start=1):
                 if len(line) > self.limits.record_bytes:
-                    raise self._too_large(f"Line {number}")
+                    raise self.too_large(f"Line {number}")
                 content = line.removeprefix(codecs.BOM_UTF8).strip()
                 if not content:
                     continue
                 try:
                     yield f"line {number}", orjson.loads(content)
                 except orjson.JSONDecodeError as error:
-                    yield f"line {number}", ValueError(f"not JSON: {error}: {content[:200].decode(errors='replace')}")
+                    yield f"line {number}", BadLine(f"not JSON: {error}", content.decode(errors="replace"))
 
     def _items(self, prefix: str) -> Iterator[tuple[str, Any]]:
-        try:
-            with self._open() as file:
-                for number, value in enumerate(ijson.items(_Utf8(file), prefix), start=1):
-                    yield f"record {number}", value
-        except (JSONError, UnicodeDecodeError) as error:
-            raise UnreadableFile(f"The file is not valid JSON: {error}") from None
+        with self._reading_json() as file:
+            for number, value in enumerate(ijson.items(file, prefix, buf_size=self._buffer), start=1):
+                file.read_since = 0
+                yield f"record {number}", value
 
     def _object(self) -> Iterator[tuple[str, Any]]:
         """One record, or an envelope with the key `data`, which may hold a list too long for memory."""
-        try:
-            with self._open() as file:
-                events = ijson.parse(_Utf8(file))
-                enveloped = next((kind for prefix, kind, _ in events if prefix == "data"), None)
-        except (JSONError, UnicodeDecodeError) as error:
-            raise UnreadableFile(f"The file is not valid JSON: {error}") from None
-        if enveloped == "start_array":
-            yield from self._items("data.item")
-        elif enveloped == "start_map":
-            yield from self._items("data")
-        else:
-            with self._open() as file:
-                if len(file.read(self.limits.record_bytes + 1)) > self.limits.record_bytes:
-                    raise self._too_large("The record")
-            yield from self._items("")
+        envelope = self._find_envelope()
+        yield from self._items(f"data.{envelope}" if envelope == "item" else envelope)
 
-    def _too_large(self, what: str) -> UnreadableFile:
+    def _find_envelope(self) -> str:
+        """What ijson calls the path of the records: "item" below `data` for a list, "data" for one object, "" for none.
+
+        A store's error answer has `data` too, beside its `code` and `message`; it is no envelope.
+        """
+        names: set[str] = set()
+        with self._reading_json() as file:
+            for prefix, event, value in ijson.parse(file, buf_size=self._buffer):
+                if prefix == "data" and "code" not in names:
+                    return {"start_array": "item", "start_map": "data"}.get(event, "")
+                if not prefix and event == "map_key":
+                    names.add(value)
+        return ""
+
+    @property
+    def _buffer(self) -> int:
+        return min(64 * 1024, self.limits.record_bytes)
+
+    @contextmanager
+    def _reading_json(self) -> Iterator["_Utf8"]:
+        try:
+            with self._open_utf8() as file:
+                yield _Utf8(file, self)
+        except JSONError as error:
+            reason = self._find_json_error() or one_line(error)
+            raise UnreadableFile(f"The file is not valid JSON: {reason}.") from None
+        except UnicodeError:
+            raise UnreadableFile(f"The file is not {self.encoding_title}. Save it as UTF-8 and try again.") from None
+
+    def _find_json_error(self) -> str | None:
+        """Line and column, which the parser in use does not tell; only of a file that fits into memory."""
+        with self._open_utf8() as file:
+            content = file.read(self.limits.record_bytes + 1)
+        if len(content) > self.limits.record_bytes:
+            return None
+        try:
+            json.loads(content)
+        except UnicodeDecodeError:
+            return f"it is not {self.encoding_title}, save it as UTF-8"
+        except ValueError as error:
+            return one_line(error)
+        return None
+
+    def too_large(self, what: str) -> UnreadableFile:
         return UnreadableFile(
             f"{what} is larger than {self.limits.record_bytes} bytes (MAX_RECORD_BYTES).",
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
 
 
-class _Utf8:
-    """What ijson reads from: without the byte order mark it does not know."""
+class _Recoded(io.RawIOBase):
+    """The text as UTF-8."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._text.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._text.read(len(buffer) // 4).encode()  # no character takes more than four bytes
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+class _Utf8:
+    """What ijson reads from: without the byte order mark it does not know, and with a limit to what one record takes.
+
+    `read_since` counts the bytes since the last record, less what of the next one was in the chunk before.
+    """
+
+    def __init__(self, file: IO[bytes], source: SourceFile) -> None:
         self._file = file
+        self._source = source
         self._begun = False
+        self.read_since = 0
 
     def read(self, size: int = -1) -> bytes:
+        if self.read_since > self._source.limits.record_bytes:
+            raise self._source.too_large("A record")
         chunk = self._file.read(size)
+        self.read_since += len(chunk)
         if not self._begun and size:
             self._begun = True
             return chunk.removeprefix(codecs.BOM_UTF8)
         return chunk
+
+
+def one_line(error: Exception) -> str:
+    """ijson's messages draw an arrow below the text; what comes before says enough."""
+    return str(error).strip().split("\n", 1)[0].rstrip(".")

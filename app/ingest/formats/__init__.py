@@ -12,10 +12,20 @@ FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (s
 
 def find_format(file: SourceFile, options: Options, name: str | None = None) -> Format:
     """The format called `name`, or the one that recognises the file. Raises UnreadableFile."""
+    if options.mapping:
+        if name not in {None, generic.FORMAT.name}:
+            raise UnreadableFile(
+                f"Only the format generic takes a mapping, {name} finds its columns by itself.",
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                field="mapping",
+            )
+        return generic.FORMAT
     if name is not None:
         if name not in FORMATS:
             raise UnreadableFile(
-                f"There is no format {name!r}; known are {', '.join(FORMATS)}.", HTTPStatus.UNPROCESSABLE_ENTITY
+                f"There is no format {name!r}; known are {', '.join(FORMATS)}.",
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                field="format",
             )
         return FORMATS[name]
     for candidate in FORMATS.values():

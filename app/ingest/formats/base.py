@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.ingest.reading import SourceFile, UnreadableFile
+from app.ingest.reading import BadLine, SourceFile, UnreadableFile
 from app.ingest.records import Item, Parsed, Record, Rejected, Skipped
 from app.ingest.values import BadRecord, Notes
 
@@ -32,7 +32,7 @@ class Format:
     columns_needed: str
     """What the file must have, for the message to a person whose file was not recognised."""
     rows_may_scatter: bool = False
-    """One line item a row, and nothing promises that an order's rows stand together."""
+    """Some orders of it are `is_partial`: their rows need not stand together."""
 
 
 def parse(place: str, kind: str, raw: Any, build: Callable[[Notes], Record]) -> Item:
@@ -47,6 +47,8 @@ def parse(place: str, kind: str, raw: Any, build: Callable[[Notes], Record]) -> 
 
 
 def as_text(raw: Any) -> str:
+    if isinstance(raw, BadLine):
+        return raw.raw.replace("\x00", "")
     if isinstance(raw, str):
         return raw.replace("\x00", "")
     return orjson.dumps(raw, default=str).decode().replace("\\u0000", "")

@@ -7,11 +7,12 @@ in a list, and may mix the three. docs/importing.md lists every column.
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 from app.ingest import values
-from app.ingest.formats.base import Format, Options, parse, require_columns
-from app.ingest.reading import SourceFile
+from app.ingest.formats.base import Format, Options, as_text, parse, require_columns
+from app.ingest.reading import BadLine, SourceFile, UnreadableFile
 from app.ingest.records import (
     AddressRecord,
     ConsumerRecord,
@@ -76,25 +77,46 @@ def recognises(file: SourceFile, options: Options) -> bool:
 
 
 def read(file: SourceFile, options: Options) -> Iterator[Item]:
+    _check_mapping(file, options)
     if not file.is_json:
         columns = _renamed(dict.fromkeys(file.header()), options)
         if find_kind(columns) is None:
             require_columns(file, {options.mapping.get("order_number", "order_number")}, TITLE)
     group: list[tuple[str, Row]] = []
     for place, given in _rows(file):
-        if not isinstance(given, dict):
-            yield Rejected(place, "unknown", str(given) if isinstance(given, ValueError) else "not an object", "")
-            continue
-        row = _renamed(given, options)
-        if group and (find_kind(row) != "order" or _order_key(row) != _order_key(group[0][1])):
+        row = _renamed(given, options) if isinstance(given, dict) else None
+        joins = row is not None and _is_order_row(row)
+        if group and not (row is not None and joins and _order_key(row) == _order_key(group[0][1])):
             yield _parse_order(group)
             group = []
-        if find_kind(row) == "order":
+        if row is None:
+            reason = str(given) if isinstance(given, BadLine) else "not an object"
+            yield Rejected(place, "unknown", reason, as_text(given))
+        elif joins:
             group.append((place, row))
+        elif find_kind(row) == "order":
+            yield _parse_order([(place, row)])
         else:
             yield _parse_other(place, row)
     if group:
         yield _parse_order(group)
+
+
+def _check_mapping(file: SourceFile, options: Options) -> None:
+    unknown = sorted(options.mapping.keys() - COLUMNS)
+    header = None if file.is_json else set(file.header())
+    absent = sorted(set(options.mapping.values()) - header) if header is not None else []
+    if unknown or absent:
+        faults = [f"{name} is none of our columns ({', '.join(sorted(COLUMNS))})" for name in unknown]
+        faults += [f"the file has no column {name}" for name in absent]
+        raise UnreadableFile(
+            f"The mapping does not fit: {'; '.join(faults)}.", HTTPStatus.UNPROCESSABLE_ENTITY, field="mapping"
+        )
+
+
+def _is_order_row(row: Row) -> bool:
+    """One of possibly several rows of an order; an order that brings its `lines` along is a whole one."""
+    return find_kind(row) == "order" and not isinstance(row.get("lines"), list)
 
 
 def _rows(file: SourceFile) -> Iterator[tuple[str, Any]]:
@@ -166,6 +188,7 @@ def _build_order(rows: list[Row], notes: Notes) -> OrderRecord:
         refunded_total=values.positive_money(first("refunded_total"), "refunded_total"),
         tax_included=values.flag(first("tax_included")),
         is_test=values.flag(first("is_test")),
+        is_partial=_is_order_row(rows[0]),
         updated_at=values.moment(first("updated_at"), "updated_at"),
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from app.ingest import values
-from app.ingest.formats.base import Format, Options, parse, require_columns
+from app.ingest.formats.base import Format, Options, as_text, parse, require_columns
 from app.ingest.reading import SourceFile
 from app.ingest.records import AddressRecord, ConsumerRecord, Item, LineRecord, OrderRecord, Rejected
 from app.ingest.values import BadRecord, Notes
@@ -28,16 +28,17 @@ def recognises(file: SourceFile, _: Options) -> bool:
 def read(file: SourceFile, _: Options) -> Iterator[Item]:
     require_columns(file, NEEDED, TITLE)
     group: list[Row] = []
-    first = 0
+    first = last = 0
     for number, row in file.rows():
         if group and not _continues(group[0], row):
-            yield _parse_group(first, group)
+            yield _parse_group(first, last, group)
             group = []
         if not group:
             first = number
         group.append(row)
+        last = number
     if group:
-        yield _parse_group(first, group)
+        yield _parse_group(first, last, group)
 
 
 def _continues(order: Row, row: Row) -> bool:
@@ -46,12 +47,11 @@ def _continues(order: Row, row: Row) -> bool:
     return row["Name"] == order["Name"] and same_date and row.get("Id", "") in {"", order.get("Id", "")}
 
 
-def _parse_group(first: int, rows: list[Row]) -> Item:
-    last = first + len(rows) - 1
+def _parse_group(first: int, last: int, rows: list[Row]) -> Item:
     place = f"row {first}" if first == last else f"rows {first}-{last}"
     if not rows[0]["Created at"] and not rows[0]["Total"]:
         reason = f"these rows continue order {rows[0]['Name']}, whose first row does not stand above them"
-        return Rejected(place, "order", reason, str(rows))
+        return Rejected(place, "order", reason, as_text(rows))
     return parse(place, "order", rows, lambda notes: _build_order(rows, notes))
 
 

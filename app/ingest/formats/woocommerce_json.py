@@ -11,7 +11,7 @@ from typing import Any
 
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, SkipRecord, parse
-from app.ingest.reading import SourceFile
+from app.ingest.reading import BadLine, SourceFile
 from app.ingest.records import (
     AddressRecord,
     ConsumerRecord,
@@ -90,7 +90,7 @@ def parse_payload(place: str, kind: str, payload: Payload) -> Item:
 def _reject(place: str, payload: Any) -> Item:
     if isinstance(payload, dict) and "code" in payload and "message" in payload:
         reason = f"an error of the store, not a record: {values.text(payload['message'])[:200]}"
-    elif isinstance(payload, ValueError):
+    elif isinstance(payload, BadLine):
         reason = str(payload)
     else:
         reason = "neither an order, customer, product, variation nor refund of WooCommerce"

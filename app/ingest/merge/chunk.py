@@ -66,7 +66,7 @@ _TABLES = (
     "DROP TABLE IF EXISTS chunk, chunk_consumers, fresh_consumers, chunk_products, chunk_lines, chunk_orders",
     """
     CREATE TEMP TABLE chunk (
-        position bigint, kind text, key text, content_hash bytea, record jsonb, outcome text
+        position bigint PRIMARY KEY, kind text, key text, content_hash bytea, record jsonb, outcome text
     ) ON COMMIT DROP
     """,
 )
@@ -97,7 +97,7 @@ _OUTCOMES = "SELECT kind, outcome, count(*) AS records FROM chunk GROUP BY kind,
 
 async def open_chunk(chunk: Chunk) -> int:
     """Lay the records out; how many of them have to be merged."""
-    await chunk.run_all(*_TABLES, _FILL)
+    await chunk.run_all(*_TABLES, _FILL, "ANALYZE chunk")
     return int((await chunk.run(_TO_DO)).scalar_one())
 
 

@@ -142,9 +142,18 @@ _FIND_EMAIL_CHANGES = """
     ORDER BY c.user_id, c.via = 'account' DESC, c.updated_at DESC NULLS LAST, c.position DESC
 """
 
+_NORMALISED = (
+    "lower(regexp_replace(concat_ws('|', {0}.country, {0}.city, {0}.district, {0}.address), '\\s+', ' ', 'g'))"
+)
+
 _ABSORB = (
     "UPDATE orders SET user_id = :user_id, updated_at = :now WHERE user_id = :holder_id",
     "UPDATE source_records SET user_id = :user_id WHERE user_id = :holder_id",
+    f"""
+    DELETE FROM user_addresses theirs USING user_addresses ours
+    WHERE theirs.user_id = :holder_id AND ours.user_id = :user_id
+    AND {_NORMALISED.format("theirs")} = {_NORMALISED.format("ours")}
+    """,
     "UPDATE user_addresses SET user_id = :user_id, is_default = false WHERE user_id = :holder_id",
     "UPDATE chunk_consumers SET user_id = :user_id WHERE user_id = :holder_id",
     "DELETE FROM users WHERE id = :holder_id",
@@ -176,10 +185,6 @@ _CHOOSE_NAMES = """
         OR (best.has_account AND u.type = 'guest')
     )
 """
-
-_NORMALISED = (
-    "lower(regexp_replace(concat_ws('|', {0}.country, {0}.city, {0}.district, {0}.address), '\\s+', ' ', 'g'))"
-)
 
 _ADD_ADDRESSES = f"""
     INSERT INTO user_addresses (user_id, country, city, district, address, created_at, updated_at)
@@ -214,7 +219,7 @@ async def merge_consumers(chunk: Chunk) -> None:
     await chunk.run_all(*_LAY_OUT, "ANALYZE chunk_consumers", _CLAIM_EMAILS, _FIND_BY_EMAIL)
     await chunk.run(_CHOOSE_HELD_EMAIL, domain=placeholder_domain(chunk.website))
     chunk.imply("consumers", (await chunk.run(_CREATE)).scalar_one())
-    await chunk.run_all(*_TAKE_OVER, _SET_OUTCOMES, _LINK)
+    await chunk.run_all(*_TAKE_OVER, "ANALYZE chunk_consumers", _SET_OUTCOMES, _LINK)
     await _follow_email_changes(chunk)
     await chunk.run_all(_CHOOSE_NAMES, _ADD_ADDRESSES, _SET_DEFAULT_ADDRESS)
 

@@ -38,6 +38,9 @@ _LAY_OUT = (
 _FIND_BY_NUMBER = """
     UPDATE chunk_orders n SET order_id = o.id, is_known_by_id = n.kind = 'order_key' AND EXISTS (
         SELECT 1 FROM source_records owner WHERE owner.order_id = o.id AND owner.kind = 'order'
+    ), said_status = (
+        SELECT s.said ->> 'status' FROM source_records s
+        WHERE s.order_id = o.id AND s.said ->> 'status' IS NOT NULL ORDER BY s.id DESC LIMIT 1
     )
     FROM orders o
     WHERE n.order_id IS NULL AND o.source_website = :website AND o.order_number = n.order_number

@@ -50,7 +50,11 @@ _NOT_OWNED = """
 
 # One row may be found by one record only: the first in file order.
 _FIND_RECORDS = """
-    UPDATE chunk_products c SET product_id = found.product_id
+    UPDATE chunk_products c SET product_id = found.product_id, said_active = (
+        SELECT (s.said ->> 'is_active')::boolean FROM source_records s
+        WHERE s.product_id = found.product_id AND s.said ->> 'is_active' IS NOT NULL
+        ORDER BY s.id DESC LIMIT 1
+    )
     FROM (
         SELECT DISTINCT ON (p.id) n.position, p.id AS product_id
         FROM chunk_products n JOIN products p ON p.source_website = :website AND {matches}
@@ -241,16 +245,22 @@ _FIND_MADE_BY_KEY = """
     WHERE l.product_id IS NULL AND s.source_website = :website AND s.kind = 'product_key'
     AND s.external_id = {key} AND s.product_id IS NOT NULL
 """
+# A name that several products have is known by the row once made for it.
+_FIND_NAMED_BEFORE = f"""
+    {_FIND_MADE_BY_KEY.format(key="'name:' || l.name")} AND l.product_key IS NULL AND l.sku IS NULL
+"""
 
 
 async def merge_line_products(chunk: Chunk) -> None:
     """Leaves `chunk_lines.product_id` filled: by id, then SKU, then name, each made where nobody has it."""
-    await chunk.run_all(*_LAY_OUT_LINES, _FIND_BY_ID, _FIND_BY_SKU, _FIND_BY_NAME)
+    await chunk.run_all(*_LAY_OUT_LINES, _FIND_BY_ID, _FIND_BY_SKU, _FIND_NAMED_BEFORE, _FIND_BY_NAME)
     for reference, kind, key, finders in (
         ("product_key", "'product'", "product_key", (_FIND_BY_ID, _FIND_BY_SKU, _FIND_BY_NAME)),
         ("sku", "'product_key'", "'sku:' || sku", (_FIND_BY_SKU, _FIND_MADE_BY_KEY.format(key="'sku:' || l.sku"))),
-        ("name", "'product_key'", "'name:' || name", (_FIND_MADE_BY_KEY.format(key="'name:' || l.name"),)),
+        ("name", "'product_key'", "'name:' || name", (_FIND_NAMED_BEFORE,)),
     ):
         created = await chunk.run(_CREATE_FROM_LINES.format(reference=reference, kind=kind, key=key))
         chunk.imply("products", created.rowcount)
         await chunk.run_all(*finders)
+    # Until now the statistics say that no line has a product, and the lines' insert would be planned for one row.
+    await chunk.run("ANALYZE chunk_lines")
