@@ -42,7 +42,7 @@ def home() -> Iterator[Path]:
 def environment(home: Path) -> dict[str, str]:
     """Ours without any setting; DATA_DIR is .data in `home`."""
     kept = {key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields}
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "DATA_DIR": str(home / "data")}
+    return kept | {"DATA_DIR": str(home / "data")}
 
 
 @dataclass
