@@ -171,12 +171,9 @@ class TestJson:
         assert bad.raw == '{"id": 2,'
 
     def test_half_a_surrogate_pair(self, write: Write):
-        """JSON can write what is no character; it is refused, or readable as UTF-8 again."""
-        try:
-            for value in read_values(write('[{"name": "\\ud83d"}]')):
-                value["name"].encode()
-        except UnreadableFile as error:
-            assert "not valid JSON" in str(error)
+        """JSON can write what is no character; what comes of it can be written as UTF-8 again."""
+        for value in read_values(write('[{"name": "\\ud83d"}]')):
+            assert value["name"].encode()
 
 
 class TestLimits:
