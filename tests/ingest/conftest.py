@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from app.database import Database
 from app.ingest import loader, service
 from app.ingest.models import Import
 from app.ingest.reading import Limits
+from tests.conftest import RolledBackDatabase
 
 LIMITS = Limits(unpacked_bytes=64 * 1024 * 1024, record_bytes=1024 * 1024)
 TABLES = ("users", "user_addresses", "products", "orders", "order_details", "source_records", "websites")
@@ -31,6 +33,14 @@ def as_bytes(content: Any) -> bytes:
     if isinstance(content, bytes):
         return content
     return (content if isinstance(content, str) else json.dumps(content)).encode()
+
+
+@asynccontextmanager
+async def rolled_back(database: Database) -> AsyncIterator[Database]:
+    """The database in a transaction of its own, for what is to be compared with another course of things."""
+    async with database.engine.connect() as connection:
+        await connection.begin()
+        yield RolledBackDatabase(connection)
 
 
 async def stage(database: Database, path: Path, website: str = "shop", **options: Any) -> Import:

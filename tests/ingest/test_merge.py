@@ -14,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.database import Database
 from app.ingest import loader
 from app.ingest.loader import _Merge
-from tests.conftest import RolledBackDatabase
-from tests.ingest.conftest import Ingest, Rows, as_bytes, merge, read_content, read_import, snapshot, stage
+from tests.ingest.conftest import Ingest, Rows, as_bytes, merge, read_content, read_import, rolled_back, snapshot, stage
 from tests.ingest.payloads import (
     as_csv,
     as_ndjson,
@@ -648,9 +647,7 @@ class TestCheckpoint:
         stops_after: int,
     ):
         content = [*RECORDS, woo_refund(5, 1), woo_order(1, status="completed"), woo_order(3, email="")]
-        async with database.engine.connect() as elsewhere:
-            await elsewhere.begin()  # and never committed
-            other = RolledBackDatabase(elsewhere)
+        async with rolled_back(database) as other:
             undisturbed = await stage(other, write(content))
             await merge(other, undisturbed.id, chunk_size=2)
             undisturbed = await read_import(other, undisturbed.id)

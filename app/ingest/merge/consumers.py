@@ -110,22 +110,65 @@ _SET_OUTCOMES = f"""
     WHERE c.outcome IS NULL AND c.kind IN {CONSUMERS}
 """
 
-_LINK = """
+# What one website's account or guest is called: by its own record before an order, then by the latest that says
+# anything. `name_from` and `phone_from` hold that rank, so that the order of arrival does not matter.
+_RANK = """
+    CASE via WHEN 'account' THEN '1' ELSE '0' END
+    || coalesce(to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), '')
+"""
+
+
+def _latest(field: str) -> str:
+    told = f"FILTER (WHERE {field} <> '')"
+    return f"""
+        '{field}', coalesce((array_agg({field} ORDER BY {_RANK} COLLATE "C" DESC, {field} DESC) {told})[1], ''),
+        '{field}_from', coalesce((array_agg({_RANK} ORDER BY {_RANK} COLLATE "C" DESC) {told})[1], '')
+    """
+
+
+def _later(field: str) -> str:
+    """The pair of the new row where it outranks the old one, else the old one's."""
+    return f"""
+        CASE WHEN excluded.said ->> '{field}' <> '' AND (
+            excluded.said ->> '{field}_from' LIKE '1%'
+            OR (excluded.said ->> '{field}_from' COLLATE "C", excluded.said ->> '{field}')
+                > (s.said ->> '{field}_from' COLLATE "C", s.said ->> '{field}')
+        )
+        THEN jsonb_build_object('{field}', excluded.said -> '{field}', '{field}_from', excluded.said -> '{field}_from')
+        ELSE jsonb_build_object('{field}', s.said -> '{field}', '{field}_from', s.said -> '{field}_from') END
+    """
+
+
+_IS_FROM_ACCOUNT = "excluded.said ->> 'via' = 'account'"
+_IS_LATER_ORDER = """
+    (s.said ->> 'via' = 'order'
+        AND coalesce(excluded.source_updated_at, '-infinity') >= coalesce(s.source_updated_at, '-infinity'))
+"""
+_SAID = f"""
+    CASE WHEN {_IS_FROM_ACCOUNT} OR {_IS_LATER_ORDER}
+    THEN jsonb_build_object('email', excluded.said -> 'email', 'via', excluded.said -> 'via')
+    ELSE jsonb_build_object('email', s.said -> 'email', 'via', s.said -> 'via') END
+    || {_later("name")} || {_later("phone")}
+"""
+
+_LINK = f"""
     INSERT INTO source_records AS s (
         source_website, kind, external_id, user_id, content_hash, source_updated_at, said, created_at
     )
-    SELECT DISTINCT ON (kind, key) :website, kind, key, user_id, content_hash, updated_at,
-        jsonb_build_object('name', name, 'phone', phone, 'email', email, 'via', via), :now
-    FROM chunk_consumers
-    ORDER BY kind, key, via = 'account' DESC, updated_at DESC NULLS LAST, position DESC
+    SELECT :website, kind, key, min(user_id),
+        (array_agg(content_hash ORDER BY position DESC) FILTER (WHERE content_hash IS NOT NULL))[1],
+        (array_agg(updated_at ORDER BY via = 'account' DESC, updated_at DESC NULLS LAST))[1],
+        jsonb_build_object(
+            'email', (array_agg(email ORDER BY via = 'account' DESC, updated_at DESC NULLS LAST, position DESC))[1],
+            'via', min(via), {_latest("name")}, {_latest("phone")}
+        ), :now
+    FROM chunk_consumers GROUP BY kind, key
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
-        user_id = excluded.user_id, said = excluded.said, deleted_at = NULL,
+        user_id = excluded.user_id, deleted_at = NULL, said = {_SAID},
         content_hash = coalesce(excluded.content_hash, s.content_hash),
-        source_updated_at = coalesce(excluded.source_updated_at, s.source_updated_at)
-    WHERE s.user_id IS NULL OR excluded.said ->> 'via' = 'account' OR (
-        s.said ->> 'via' = 'order' AND s.said <> excluded.said
-        AND coalesce(excluded.source_updated_at, '-infinity') >= coalesce(s.source_updated_at, '-infinity')
-    )
+        source_updated_at = CASE WHEN {_IS_FROM_ACCOUNT} OR {_IS_LATER_ORDER}
+            THEN coalesce(excluded.source_updated_at, s.source_updated_at) ELSE s.source_updated_at END
+    WHERE s.user_id IS DISTINCT FROM excluded.user_id OR {_IS_FROM_ACCOUNT} OR s.said <> {_SAID}
 """
 
 # The website's own e-mail has changed, or a placeholder can be replaced.
@@ -160,8 +203,16 @@ _ABSORB = (
 )
 _SET_EMAIL = "UPDATE users SET email = :email, updated_at = :now WHERE id = :user_id"
 
+
+def _best(field: str) -> str:
+    return f"""
+        (array_agg(s.said ->> '{field}' ORDER BY s.kind = 'consumer' DESC, s.said ->> '{field}_from' COLLATE "C" DESC,
+            s.source_website, s.external_id) FILTER (WHERE s.said ->> '{field}' <> ''))[1]
+    """
+
+
 # A consumer made here by hand counts as an account: what a guest checkout says does not rename them.
-_CHOOSE_NAMES = """
+_CHOOSE_NAMES = f"""
     UPDATE users u SET
         name = coalesce(best.name, u.name),
         phone = coalesce(best.phone, u.phone),
@@ -169,12 +220,7 @@ _CHOOSE_NAMES = """
         updated_at = :now
     FROM (
         SELECT s.user_id, bool_or(s.kind = 'consumer') AS has_account,
-            (array_agg(s.said ->> 'name' ORDER BY s.kind = 'consumer' DESC, s.said ->> 'via' = 'account' DESC,
-                s.source_updated_at DESC NULLS LAST, s.source_website, s.external_id)
-                FILTER (WHERE s.said ->> 'name' <> ''))[1] AS name,
-            (array_agg(s.said ->> 'phone' ORDER BY s.kind = 'consumer' DESC, s.said ->> 'via' = 'account' DESC,
-                s.source_updated_at DESC NULLS LAST, s.source_website, s.external_id)
-                FILTER (WHERE s.said ->> 'phone' <> ''))[1] AS phone
+            {_best("name")} AS name, {_best("phone")} AS phone
         FROM source_records s
         WHERE s.user_id IN (SELECT user_id FROM chunk_consumers)
         GROUP BY s.user_id
