@@ -263,7 +263,10 @@ class TestJobs:
             )
             await session.execute(
                 text(
-                    "UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker WHERE args ->> 'import_id' = :id"
+                    """
+                    UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker
+                    WHERE args ->> 'import_id' = :id
+                    """
                 ),
                 {"worker": worker, "id": str(job["id"])},
             )

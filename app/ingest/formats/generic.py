@@ -160,7 +160,7 @@ def _parse_other(place: str, row: Row) -> Item:
 
 def _build_order(rows: list[Row], notes: Notes) -> OrderRecord:
     def first(name: str) -> Any:
-        return next((row[name] for row in rows if values.text(row.get(name))), None)
+        return next((row[name] for row in rows if values.text(row.get(name)) or row.get(name) is True), None)
 
     number = values.key(first("order_number") or first("order_id"), "order_number")
     if not number:
@@ -294,7 +294,7 @@ def _build_product(row: Row, notes: Notes) -> ProductRecord:
         raise BadRecord("sku is longer than 100 characters")
     if not product_key and not sku and not name:
         raise BadRecord("product_id, sku and product_name are all blank")
-    active = values.text(row.get("is_active"))
+    active = row.get("is_active")
     return ProductRecord(
         kind=SourceKind.PRODUCT if product_key else SourceKind.PRODUCT_KEY,
         key=product_key or (f"sku:{sku}" if sku else f"name:{name}"),
@@ -305,7 +305,7 @@ def _build_product(row: Row, notes: Notes) -> ProductRecord:
         barcode=values.fitted(values.without_apostrophe(row.get("barcode")), 100, "barcode", notes) or None,
         variant=values.text(row.get("variant")) or None,
         stock_quantity=values.stock(row.get("stock_quantity"), "stock_quantity", notes),
-        is_active=not active or values.flag(active),
+        is_active=active is not False and (not values.text(active) or values.flag(active)),
         updated_at=values.moment(row.get("updated_at"), "updated_at"),
     )
 

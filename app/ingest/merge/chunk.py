@@ -72,7 +72,8 @@ _TABLES = (
 )
 
 # A record that stands again later in the file is superseded: the last in file order wins, and a file imported
-# twice then finds every record as it left it.
+# twice then finds every record as it left it. A refund that its order has dropped stays so when its own record is
+# only repeated.
 _FILL = """
     INSERT INTO chunk
     SELECT r.position, r.kind, r.key, r.content_hash, r.record,
@@ -82,7 +83,7 @@ _FILL = """
                 WHERE later.import_id = r.import_id AND later.kind = r.kind AND later.key = r.key
                 AND later.position > r.position
             ) THEN 'superseded'
-            WHEN s.content_hash = r.content_hash AND s.deleted_at IS NULL THEN 'unchanged'
+            WHEN s.content_hash = r.content_hash AND (s.deleted_at IS NULL OR r.kind = 'refund') THEN 'unchanged'
             WHEN s.content_hash IS NOT NULL AND s.source_updated_at > (r.record ->> 'updated_at')::timestamptz
                 THEN 'stale'
         END

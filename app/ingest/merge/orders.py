@@ -184,7 +184,11 @@ _REFUNDS = f"""
     FROM chunk c, LATERAL jsonb_to_recordset(
         CASE WHEN c.kind IN {ORDERS} THEN c.record -> 'refunds' ELSE jsonb_build_array(c.record) END
     ) AS r(key text, order_key text, amount numeric)
-    WHERE c.kind = 'refund' AND c.outcome IN ('created', 'updated', 'unchanged')
+    WHERE c.kind = 'refund' AND c.outcome IN ('created', 'updated', 'unchanged') AND NOT EXISTS (
+        SELECT 1 FROM source_records known
+        WHERE known.source_website = :website AND known.kind = 'refund' AND known.external_id = c.key
+        AND known.content_hash = c.content_hash
+    )
     OR c.kind IN {ORDERS} AND c.outcome IN ('created', 'updated')
 """
 
