@@ -21,6 +21,8 @@ from ijson.common import JSONError
 from app.utils.errors import AppError, FieldError
 
 SNIFF_BYTES = 256 * 1024
+# Around the records of a Shopify answer; around anybody's.
+ENVELOPES = {"orders", "order", "customers", "customer", "products", "product", "refunds", "refund"}
 DELIMITERS = ",;\t|"
 
 
@@ -215,22 +217,24 @@ class SourceFile:
                 yield f"record {number}", value
 
     def _object(self) -> Iterator[tuple[str, Any]]:
-        """One record, or an envelope with the key `data`, which may hold a list too long for memory."""
-        envelope = self._find_envelope()
-        yield from self._items(f"data.{envelope}" if envelope == "item" else envelope)
+        """One record, or an envelope around one or many, which may hold a list too long for memory."""
+        yield from self._items(self._find_envelope())
 
     def _find_envelope(self) -> str:
-        """What ijson calls the path of the records: "item" below `data` for a list, "data" for one object, "" for none.
+        """What ijson calls the path of the records: "data.item", "data", or "" where there is no envelope.
 
-        A store's error answer has `data` too, beside its `code` and `message`; it is no envelope.
+        An envelope is an object whose first key is one of ENVELOPES, or that has `data`; but a store's error answer
+        has `data` too, beside its `code` and `message`.
         """
         names: set[str] = set()
         with self._reading_json() as file:
             for prefix, event, value in ijson.parse(file, buf_size=self._buffer):
-                if prefix == "data" and "code" not in names:
-                    return {"start_array": "item", "start_map": "data"}.get(event, "")
                 if not prefix and event == "map_key":
                     names.add(value)
+                elif event in {"start_array", "start_map"} and (
+                    (prefix == "data" and "code" not in names) or (prefix in ENVELOPES and names == {prefix})
+                ):
+                    return f"{prefix}.item" if event == "start_array" else prefix
         return ""
 
     @property

@@ -44,6 +44,7 @@ class ProductRecord:
     """`name` is the full name, as the website writes it in an order line: "Hoodie - Blue, No".
 
     `own_name` is false where the name has still to be built from the parent's: then it holds the options only.
+    `alias` is the key that the same product has in a file without ids.
     `fallback_sku` serves where `sku` is missing or taken. A `price` of None means the parent's, else 0.
     """
 
@@ -54,6 +55,7 @@ class ProductRecord:
     fallback_sku: str
     price: Decimal | None
     own_name: bool = True
+    alias: str | None = None
     parent_key: str | None = None
     barcode: str | None = None
     variant: str | None = None

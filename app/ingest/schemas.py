@@ -9,7 +9,15 @@ from app.utils.pagination import PageQuery
 from app.utils.schemas import Schema, WebsiteName
 
 Counts = dict[str, int]
-FormatName = Literal["shopify_orders_csv", "woocommerce_json", "generic"]
+FormatName = Literal[
+    "shopify_orders_csv",
+    "shopify_products_csv",
+    "shopify_customers_csv",
+    "shopify_json",
+    "woocommerce_products_csv",
+    "woocommerce_json",
+    "generic",
+]
 _mapping = TypeAdapter(dict[str, str])
 
 

@@ -5,6 +5,7 @@ Each function mends what may be mended and notes a warning; what may not raises 
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
@@ -69,7 +70,11 @@ def email(value: Any, notes: Notes) -> str | None:
     if len(found) > 150 or not _EMAIL.fullmatch(found) or found.endswith(".invalid"):
         notes.append("an unusable e-mail address was left out")
         return None
-    return found
+    local, _, domain = found.rpartition("@")
+    if "xn--" in domain:  # the API writes such domains in their own letters, and an e-mail is one person
+        with suppress(UnicodeError):
+            domain = domain.encode("ascii").decode("idna")
+    return f"{local}@{domain}"
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")

@@ -368,15 +368,13 @@ class TestFilesWithAndWithoutIds:
         ]
         assert [await skus_of_lines(query, number) for number in "12"] == [["SKU-1"], ["SKU-2"]]
 
-    @pytest.mark.parametrize("again", [False, True])
-    async def test_records_with_ids_first_and_exports_later(self, ingest: Ingest, session: AsyncSession, again: bool):
+    async def test_records_with_ids_first_and_exports_later(self, ingest: Ingest, session: AsyncSession):
         await ingest(RECORDS)
         before = await snapshot(session, "users", "user_addresses", "products", "orders", "order_details")
         changed = EXPORT.replace("10.00", "99.00").replace("processing", "failed")
-        job = await ingest(changed)
-        assert (job.records_skipped, job.details["skipped"]) == (2, {"known_by_id": 2})
-        if again:
-            assert (await ingest(changed)).records_unchanged == 2
+        for _ in range(2):
+            job = await ingest(changed)
+            assert (job.records_skipped, job.details["skipped"]) == (2, {"known_by_id": 2})
         assert await snapshot(session, "users", "user_addresses", "products", "orders", "order_details") == before
 
     async def test_a_product_file_without_ids_does_not_overwrite(self, ingest: Ingest, query: Query):

@@ -2,12 +2,31 @@
 
 from http import HTTPStatus
 
-from app.ingest.formats import generic, shopify_csv, woocommerce_json
+from app.ingest.formats import (
+    generic,
+    shopify_csv,
+    shopify_customers_csv,
+    shopify_json,
+    shopify_products_csv,
+    woocommerce_json,
+    woocommerce_products_csv,
+)
 from app.ingest.formats.base import Format, Options
 from app.ingest.reading import SourceFile, UnreadableFile
 
 # The order matters: the generic format takes what no platform's does.
-FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (shopify_csv, woocommerce_json, generic)}
+FORMATS: dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT
+    for module in (
+        shopify_csv,
+        shopify_products_csv,
+        shopify_customers_csv,
+        shopify_json,
+        woocommerce_products_csv,
+        woocommerce_json,
+        generic,
+    )
+}
 
 
 def find_format(file: SourceFile, options: Options, name: str | None = None) -> Format:

@@ -60,7 +60,7 @@ STATUSES = {
 
 def find_kind(columns: Iterable[str]) -> str | None:
     names = set(columns)
-    if "order_number" in names or "order_id" in names:
+    if "order_number" in names or ("order_id" in names and names & (LINE_COLUMNS | {"lines"})):
         return "order"
     if names & {"sku", "product_name", "product_id"} and names & {"price", "unit_price"}:
         return "product"

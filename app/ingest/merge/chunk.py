@@ -16,6 +16,14 @@ PRODUCTS = "('product', 'product_key')"
 
 _TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), str: Text(), datetime: DateTime(timezone=True)}
 
+# For the other links of a row that the record `n` has changed: what they left there is there no longer, so their
+# records are no repetitions when they come again, unless `n` comes with them.
+OVERRIDDEN_BY = """
+    jsonb_build_object('overridden_by', jsonb_build_object(
+        'kind', n.kind, 'key', n.key, 'hash', encode(n.content_hash, 'hex')
+    ))
+"""
+
 
 @dataclass
 class Chunk:
@@ -71,6 +79,7 @@ _TABLES = (
     """,
 )
 
+# What a website dated is not replaced by what has no date, such as an export without ids beside answers of its API.
 # A record that stands again later in the file is superseded: the last in file order wins, and a file imported
 # twice then finds every record as it left it. A refund that its order has dropped stays so when its own record is
 # only repeated.
@@ -83,9 +92,21 @@ _FILL = """
                 WHERE later.import_id = r.import_id AND later.kind = r.kind AND later.key = r.key
                 AND later.position > r.position
             ) THEN 'superseded'
-            WHEN s.content_hash = r.content_hash AND (s.deleted_at IS NULL OR r.kind = 'refund') THEN 'unchanged'
-            WHEN s.content_hash IS NOT NULL AND s.source_updated_at > (r.record ->> 'updated_at')::timestamptz
-                THEN 'stale'
+            WHEN s.content_hash = r.content_hash AND (s.deleted_at IS NULL OR r.kind = 'refund') AND (
+                s.said -> 'overridden_by' IS NULL OR EXISTS (
+                    SELECT 1 FROM import_records other
+                    WHERE other.import_id = r.import_id AND other.kind = s.said #>> '{overridden_by,kind}'
+                    AND other.key = s.said #>> '{overridden_by,key}'
+                    AND encode(other.content_hash, 'hex') = s.said #>> '{overridden_by,hash}'
+                )
+            ) THEN 'unchanged'
+            WHEN s.content_hash IS NOT NULL
+                AND s.source_updated_at > coalesce((r.record ->> 'updated_at')::timestamptz, '-infinity') THEN 'stale'
+            WHEN r.kind = 'order_key' AND EXISTS (
+                SELECT 1 FROM orders o JOIN source_records owner ON owner.order_id = o.id
+                WHERE o.source_website = :website AND o.order_number = r.record ->> 'order_number'
+                AND owner.kind = 'order' AND owner.content_hash IS NOT NULL AND owner.source_updated_at IS NOT NULL
+            ) THEN 'known_by_id'
         END
     FROM import_records r
     LEFT JOIN source_records s ON s.source_website = :website AND s.kind = r.kind AND s.external_id = r.key

@@ -9,8 +9,7 @@ import re
 from hashlib import blake2b
 
 from app.ingest.merge.chunk import CONSUMERS, ORDERS, Chunk
-
-PLACEHOLDER_DOMAIN = ".invalid"  # RFC 2606: never anybody's
+from app.users.models import PLACEHOLDER_DOMAIN
 
 _LAY_OUT = (
     """
@@ -85,7 +84,7 @@ _CREATE = """
         INSERT INTO users (name, phone, email, type, source_website, created_at, updated_at)
         SELECT DISTINCT ON (held)
             left(coalesce(nullif(name, ''), nullif(split_part(email, '@', 1), ''), 'Guest'), 100), phone, held,
-            CASE kind WHEN 'consumer' THEN 'consumer' ELSE 'guest' END, :website, :now, :now
+            CASE WHEN kind = 'consumer' OR via = 'account' THEN 'consumer' ELSE 'guest' END, :website, :now, :now
         FROM fresh_consumers WHERE held IS NOT NULL
         ORDER BY held, kind = 'consumer' DESC, via = 'account' DESC, key
         ON CONFLICT (email) DO NOTHING
@@ -204,9 +203,13 @@ _ABSORB = (
 _SET_EMAIL = "UPDATE users SET email = :email, updated_at = :now WHERE id = :user_id"
 
 
+# Known by id, or, in a list of customers without ids, by e-mail.
+_IS_ACCOUNT = "(s.kind = 'consumer' OR s.said ->> 'via' = 'account')"
+
+
 def _best(field: str) -> str:
     return f"""
-        (array_agg(s.said ->> '{field}' ORDER BY s.kind = 'consumer' DESC, s.said ->> '{field}_from' COLLATE "C" DESC,
+        (array_agg(s.said ->> '{field}' ORDER BY {_IS_ACCOUNT} DESC, s.said ->> '{field}_from' COLLATE "C" DESC,
             s.source_website, s.external_id) FILTER (WHERE s.said ->> '{field}' <> ''))[1]
     """
 
@@ -219,7 +222,7 @@ _CHOOSE_NAMES = f"""
         type = CASE WHEN best.has_account AND u.type = 'guest' THEN 'consumer' ELSE u.type END,
         updated_at = :now
     FROM (
-        SELECT s.user_id, bool_or(s.kind = 'consumer') AS has_account,
+        SELECT s.user_id, bool_or({_IS_ACCOUNT}) AS has_account,
             {_best("name")} AS name, {_best("phone")} AS phone
         FROM source_records s
         WHERE s.user_id IN (SELECT user_id FROM chunk_consumers)

@@ -4,7 +4,7 @@ A total is kept as the website says it, and `reconciles` tells whether it adds u
 order, but only when they have changed, so that their ids last.
 """
 
-from app.ingest.merge.chunk import ORDERS, Chunk
+from app.ingest.merge.chunk import ORDERS, OVERRIDDEN_BY, Chunk
 
 _LAY_OUT = (
     """
@@ -13,7 +13,7 @@ _LAY_OUT = (
         placed_at timestamptz, currency text, total_amount numeric, discount_total numeric, shipping_total numeric,
         tax_total numeric, fee_total numeric, refunded_total numeric, tax_included boolean, is_test boolean,
         updated_at timestamptz, content_hash bytea, lines_hash text, order_id bigint, user_id bigint,
-        lines_total numeric, priced boolean, said_status text, said_lines text, is_known_by_id boolean
+        lines_total numeric, priced boolean, said_status text, said_lines text
     ) ON COMMIT DROP
     """,
     f"""
@@ -21,7 +21,7 @@ _LAY_OUT = (
     SELECT c.position, c.kind, c.key, r.order_number, r.status, r.source_status, r.placed_at, r.currency,
         r.total_amount, r.discount_total, r.shipping_total, r.tax_total, r.fee_total, r.refunded_total,
         r.tax_included, r.is_test, r.updated_at, c.content_hash, md5((c.record -> 'lines')::text), s.order_id,
-        k.user_id, NULL, NULL, s.said ->> 'status', s.said ->> 'lines', false
+        k.user_id, NULL, NULL, s.said ->> 'status', s.said ->> 'lines'
     FROM chunk c CROSS JOIN LATERAL jsonb_to_record(c.record) AS r(
         order_number text, status text, source_status text, placed_at timestamptz, currency text,
         total_amount numeric, discount_total numeric, shipping_total numeric, tax_total numeric, fee_total numeric,
@@ -36,9 +36,7 @@ _LAY_OUT = (
 
 # By number: an order known from a file without ids, or entered here by hand, that no other id owns.
 _FIND_BY_NUMBER = """
-    UPDATE chunk_orders n SET order_id = o.id, is_known_by_id = n.kind = 'order_key' AND EXISTS (
-        SELECT 1 FROM source_records owner WHERE owner.order_id = o.id AND owner.kind = 'order'
-    ), said_status = (
+    UPDATE chunk_orders n SET order_id = o.id, said_status = (
         SELECT s.said ->> 'status' FROM source_records s
         WHERE s.order_id = o.id AND s.said ->> 'status' IS NOT NULL ORDER BY s.id DESC LIMIT 1
     )
@@ -49,14 +47,6 @@ _FIND_BY_NUMBER = """
         WHERE owner.order_id = o.id AND owner.kind = 'order' AND owner.external_id <> n.key
     ))
 """
-_FIND_OWNERS = """
-    UPDATE chunk_orders n SET is_known_by_id = true
-    WHERE n.kind = 'order_key' AND EXISTS (
-        SELECT 1 FROM source_records owner
-        WHERE owner.order_id = n.order_id AND owner.kind = 'order' AND owner.content_hash IS NOT NULL
-    )
-"""
-
 # Two orders of one website may show the same number; the later one carries its id.
 _TELL_NUMBERS_APART = """
     UPDATE chunk_orders n SET order_number = left(n.order_number, 60) || '~' ||
@@ -110,9 +100,7 @@ _CREATE = f"""
 
 _TAKE_OVER = (
     """
-    UPDATE chunk c SET outcome = CASE
-        WHEN n.order_id IS NULL THEN 'created' WHEN n.is_known_by_id THEN 'known_by_id' ELSE 'updated'
-    END
+    UPDATE chunk c SET outcome = CASE WHEN n.order_id IS NULL THEN 'created' ELSE 'updated' END
     FROM chunk_orders n WHERE n.position = c.position
     """,
     """
@@ -164,6 +152,13 @@ _LINK = """
         source_updated_at = coalesce(excluded.source_updated_at, s.source_updated_at)
 """
 
+_OVERRIDE = f"""
+    UPDATE source_records s SET said = s.said || {OVERRIDDEN_BY}
+    FROM chunk_orders n
+    WHERE s.order_id = n.order_id AND s.kind IN ('order', 'order_key') AND s.content_hash IS NOT NULL
+    AND (s.kind, s.external_id) <> (n.kind, n.key)
+"""
+
 _COUNT_UNRECONCILED = """
     SELECT count(*) FROM orders o JOIN chunk_orders n ON o.id = n.order_id JOIN chunk c USING (position)
     WHERE c.outcome IN ('created', 'updated') AND NOT o.reconciles
@@ -172,8 +167,8 @@ _COUNT_UNRECONCILED = """
 
 async def merge_orders(chunk: Chunk) -> None:
     """Needs `chunk_consumers` and `chunk_lines` with their rows found."""
-    await chunk.run_all(*_LAY_OUT, _FIND_OWNERS, _FIND_BY_NUMBER, _TELL_NUMBERS_APART, *_PRICE_LINES)
-    await chunk.run_all(_CREATE, *_TAKE_OVER, _UPDATE, *_REPLACE_LINES, _LINK)
+    await chunk.run_all(*_LAY_OUT, _FIND_BY_NUMBER, _TELL_NUMBERS_APART, *_PRICE_LINES)
+    await chunk.run_all(_CREATE, *_TAKE_OVER, _UPDATE, *_REPLACE_LINES, _LINK, _OVERRIDE)
     chunk.warn("an order's total does not add up", (await chunk.run(_COUNT_UNRECONCILED)).scalar_one())
 
 

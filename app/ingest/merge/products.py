@@ -4,25 +4,25 @@ A SKU or a name never overrules an id: a record with an id only takes a row that
 names and nobody has a record of becomes an ordinary product, which its own record takes over when it comes.
 """
 
-from app.ingest.merge.chunk import ORDERS, PRODUCTS, Chunk
+from app.ingest.merge.chunk import ORDERS, OVERRIDDEN_BY, PRODUCTS, Chunk
 
 _LAY_OUT_RECORDS = (
     """
     CREATE TEMP TABLE chunk_products (
         position bigint, kind text, key text, name text, sku text, fallback_sku text, price numeric, own_name boolean,
-        parent_key text, barcode text, variant text, stock_quantity integer, is_active boolean,
+        alias text, parent_key text, barcode text, variant text, stock_quantity integer, is_active boolean,
         updated_at timestamptz, content_hash bytea, product_id bigint, parent_id bigint, final_sku text,
         said_active boolean
     ) ON COMMIT DROP
     """,
     f"""
     INSERT INTO chunk_products
-    SELECT c.position, c.kind, c.key, r.name, r.sku, r.fallback_sku, r.price, r.own_name, r.parent_key, r.barcode,
-        r.variant, r.stock_quantity, r.is_active, r.updated_at, c.content_hash, s.product_id, NULL, NULL,
+    SELECT c.position, c.kind, c.key, r.name, r.sku, r.fallback_sku, r.price, r.own_name, r.alias, r.parent_key,
+        r.barcode, r.variant, r.stock_quantity, r.is_active, r.updated_at, c.content_hash, s.product_id, NULL, NULL,
         (s.said ->> 'is_active')::boolean
     FROM chunk c CROSS JOIN LATERAL jsonb_to_record(c.record) AS r(
-        name text, sku text, fallback_sku text, price numeric, own_name boolean, parent_key text, barcode text,
-        variant text, stock_quantity integer, is_active boolean, updated_at timestamptz
+        name text, sku text, fallback_sku text, price numeric, own_name boolean, alias text, parent_key text,
+        barcode text, variant text, stock_quantity integer, is_active boolean, updated_at timestamptz
     )
     LEFT JOIN source_records s ON s.source_website = :website AND s.kind = c.kind AND s.external_id = c.key
     WHERE c.outcome IS NULL AND c.kind IN {PRODUCTS}
@@ -57,17 +57,24 @@ _FIND_RECORDS = """
     )
     FROM (
         SELECT DISTINCT ON (p.id) n.position, p.id AS product_id
-        FROM chunk_products n JOIN products p ON p.source_website = :website AND {matches}
+        FROM chunk_products n {matches}
         WHERE n.product_id IS NULL AND {part} AND (n.kind <> 'product' OR {not_owned})
         AND NOT EXISTS (SELECT 1 FROM chunk_products taken WHERE taken.product_id = p.id)
         ORDER BY p.id, n.position
     ) found
     WHERE c.position = found.position
 """
-_BY_SKU = "p.sku = n.sku AND p.id IS DISTINCT FROM n.parent_id"
+_BY_SKU = """
+    JOIN products p ON p.source_website = :website AND p.sku = n.sku AND p.id IS DISTINCT FROM n.parent_id
+"""
+# The key that a file without ids gave it.
+_BY_ALIAS = """
+    JOIN source_records k ON k.source_website = :website AND k.kind = 'product_key' AND k.external_id = n.alias
+    JOIN products p ON p.id = k.product_id
+"""
 # By name only a product that nothing but its name was known of, or a record without a SKU.
 _BY_NAME = """
-    p.product_name = n.name AND (
+    JOIN products p ON p.source_website = :website AND p.product_name = n.name AND (
         SELECT count(*) FROM products same WHERE same.source_website = :website AND same.product_name = n.name
     ) = 1 AND (n.sku IS NULL OR EXISTS (
         SELECT 1 FROM source_records met
@@ -109,6 +116,7 @@ _TAKE_OVER_RECORDS = (
         WHEN n.kind = 'product_key' AND EXISTS (
             SELECT 1 FROM source_records owner
             WHERE owner.product_id = n.product_id AND owner.kind = 'product' AND owner.content_hash IS NOT NULL
+            AND owner.source_updated_at IS NOT NULL
         ) THEN 'known_by_id'
         ELSE 'updated'
     END
@@ -123,11 +131,25 @@ _TAKE_OVER_RECORDS = (
     INSERT INTO source_records AS s (
         source_website, kind, external_id, product_id, content_hash, source_updated_at, said, created_at
     )
-    SELECT :website, kind, key, product_id, content_hash, updated_at, jsonb_build_object('is_active', is_active), :now
-    FROM chunk_products n WHERE {part}
+    SELECT :website, n.kind, n.key, product_id, CASE WHEN c.outcome <> 'known_by_id' THEN n.content_hash END,
+        updated_at,        jsonb_build_object('is_active', is_active), :now
+    FROM chunk_products n JOIN chunk c USING (position) WHERE {part}
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
         product_id = excluded.product_id, content_hash = excluded.content_hash, deleted_at = NULL,
         source_updated_at = excluded.source_updated_at, said = excluded.said
+    """,
+    """
+    INSERT INTO source_records (source_website, kind, external_id, product_id, created_at)
+    SELECT :website, 'product_key', alias, min(product_id), :now
+    FROM chunk_products n WHERE {part} AND alias IS NOT NULL
+    GROUP BY alias HAVING count(*) = 1
+    ON CONFLICT (source_website, kind, external_id) DO NOTHING
+    """,
+    f"""
+    UPDATE source_records s SET said = s.said || {OVERRIDDEN_BY}
+    FROM chunk_products n JOIN chunk c USING (position)
+    WHERE s.product_id = n.product_id AND c.outcome = 'updated' AND {{part}} AND s.content_hash IS NOT NULL
+    AND (s.kind, s.external_id) <> (n.kind, n.key)
     """,
 )
 
@@ -159,7 +181,7 @@ async def merge_product_records(chunk: Chunk) -> None:
         if condition != "own_name":
             await chunk.run(_FIND_PARENTS)
         not_owned = _NOT_OWNED.format(key="n.key")
-        for matches in (_BY_SKU, _BY_NAME):
+        for matches in (_BY_SKU, _BY_ALIAS, _BY_NAME):
             await chunk.run(_FIND_RECORDS.format(matches=matches, part=part, not_owned=not_owned))
         for statement in (_CHOOSE_SKUS, _CREATE_RECORDS, *_TAKE_OVER_RECORDS, _UPDATE_RECORDS):
             await chunk.run(statement.format(part=part))
