@@ -24,7 +24,7 @@ M = TypeVar("M", bound="BaseModel")
 
 app = typer.Typer(
     name="ecompredictor",
-    help="Gathers consumers, products and orders from many e-commerce websites, serves them, and predicts from them.",
+    help="Gathers consumers, products and orders from many e-commerce websites, and serves them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -248,7 +248,8 @@ def import_files(
                 finished = await import_file(database, request, settings)
             except (UnreadableFile, OSError) as error:
                 unreadable += 1
-                typer.echo(f"{file}: {explain(error)}", err=True)
+                sentence = explain(error) or ""
+                typer.echo(sentence if str(file) in sentence else f"{file}: {sentence}", err=True)
                 continue
             typer.echo(report(finished))
             rejected += finished.records_rejected

@@ -154,7 +154,7 @@ class SourceFile:
         except UnicodeDecodeError as error:
             raise UnreadableFile(
                 f"The file is not {self.encoding_title} (byte 0x{error.object[error.start]:02x}). "
-                "Save it as UTF-8 and try again."
+                "Save it as UTF-8 (Excel calls it CSV UTF-8) and try again."
             ) from None
         except csv.Error as error:
             if "field limit" in str(error):

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response, UploadFi
 from app.auth.dependencies import get_current_admin
 from app.config import Settings
 from app.database import ReadSessionDep, SessionDep
-from app.ingest import service
+from app.ingest import service, values
 from app.ingest.jobs import defer_merge
 from app.ingest.models import Import
 from app.ingest.reading import Limits
@@ -41,7 +41,7 @@ async def create_import(
             session,
             service.ImportRequest(
                 path=path,
-                file_name=Path(form.file.filename or "upload").name,
+                file_name=values.text(Path(form.file.filename or "").name) or "upload",
                 source_website=form.source_website,
                 format=form.format,
                 mapping=form.mapping,

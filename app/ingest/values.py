@@ -178,10 +178,12 @@ def sku(value: Any, notes: Notes) -> str | None:
 
 
 def quantity(value: Any, what: str, notes: Notes) -> int:
-    """At least 1: a missing quantity is 1, and so is one of 0 or less, or a part of one."""
+    """At least 1: a missing quantity is 1, and so is 0, or a part of one. A negative one is a return, and no sale."""
     found = decimal(value, what)
     if found is None:
         return 1
+    if found < 0:
+        raise BadRecord(f"{what} is negative: a return is not taken as a sale")
     if found < 1 or found != found.to_integral_value():
         notes.append("a quantity that is no positive whole number was taken as a whole one")
         found = max(Decimal(1), found.to_integral_value(ROUND_HALF_UP))

@@ -80,7 +80,7 @@ def restore(database: RunningDatabase, source: Path) -> None:
         try:
             writer.stdin.write(_BEGIN.encode())
             # Whatever stops the reader, the writer then meets the end of its input without a COMMIT.
-            reader = _run(reading, stdout=writer.stdin)
+            reader = _stream(reading, writer.stdin)
             if reader.returncode == 0:
                 writer.stdin.write(b"\nCOMMIT;\n")
             writer.stdin.close()
@@ -138,18 +138,42 @@ def _environment(database: RunningDatabase | None) -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C"} | ({"PGPASSWORD": password} if password else {})
 
 
-def _run(
-    command: list[str], database: RunningDatabase | None = None, stdout: IO[bytes] | int = subprocess.PIPE
-) -> "subprocess.CompletedProcess[str]":
+def _run(command: list[str], database: RunningDatabase | None = None) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(  # noqa: S603 — PostgreSQL's own programs, no shell
         command,
         check=False,
         stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         env=_environment(database),
     )
+
+
+# pg_dump 17 and newer write this, and an older server would stop at it.
+_UNKNOWN_TO_OLDER_SERVERS = b"SET transaction_timeout = 0;\n"
+
+
+def _stream(command: list[str], target: IO[bytes]) -> "subprocess.CompletedProcess[str]":
+    """Run a program whose output goes to `target`, without the setting that older servers refuse."""
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(  # noqa: S603 — PostgreSQL's own programs, no shell
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=_environment(None)
+        ) as reader,
+    ):
+        assert reader.stdout is not None
+        try:
+            for line in iter(reader.stdout.readline, b""):
+                if line == _UNKNOWN_TO_OLDER_SERVERS:
+                    break
+                target.write(line)
+            shutil.copyfileobj(reader.stdout, target, 1024 * 1024)
+        except BaseException:
+            reader.kill()
+            raise
+        returncode = reader.wait()
+        errors.seek(0)
+        return subprocess.CompletedProcess(command, returncode, "", errors.read())
 
 
 def _reason(errors: str) -> str:

@@ -22,6 +22,7 @@ TASK_MODULES = ("app.ingest.jobs", "app.orders.jobs")
 # A worker that has been silent for this long is taken for dead, and its jobs are run again.
 DEAD_AFTER_SECONDS = 20.0
 SHUTDOWN_SECONDS = 10.0
+RESTART_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 queue = App(connector=PsycopgConnector())
@@ -46,18 +47,7 @@ async def running_worker(
     connector = PsycopgConnector(conninfo=_libpq_url(database.url), min_size=1, max_size=concurrency + 2)
     with queue.replace_connector(connector) as app:
         async with app.open_async():
-            worker = asyncio.create_task(
-                app.run_worker_async(
-                    concurrency=concurrency,
-                    install_signal_handlers=False,
-                    shutdown_graceful_timeout=SHUTDOWN_SECONDS,
-                    stalled_worker_timeout=DEAD_AFTER_SECONDS,
-                    update_heartbeat_interval=DEAD_AFTER_SECONDS / 4,
-                    delete_jobs="successful",
-                    additional_context={"database": database},
-                ),
-                name="job worker",
-            )
+            worker = asyncio.create_task(_work(app, database, concurrency), name="job worker")
             rescuer = asyncio.create_task(_rescue_orphans(app), name="job rescuer")
             try:
                 yield worker
@@ -66,6 +56,24 @@ async def running_worker(
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
+
+
+async def _work(app: App, database: Database, concurrency: int) -> None:
+    """Until cancelled: a worker ends when the database goes away, and the next one begins when it is back."""
+    while True:
+        try:
+            await app.run_worker_async(
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                shutdown_graceful_timeout=SHUTDOWN_SECONDS,
+                stalled_worker_timeout=DEAD_AFTER_SECONDS,
+                update_heartbeat_interval=DEAD_AFTER_SECONDS / 4,
+                delete_jobs="successful",
+                additional_context={"database": database},
+            )
+        except Exception:
+            logger.exception("The job worker stopped; starting it again in %s seconds", RESTART_SECONDS)
+        await asyncio.sleep(RESTART_SECONDS)
 
 
 async def _rescue_orphans(app: App) -> None:

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -151,6 +151,11 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(AppError)
     async def handle_app_error(request: Request, error: AppError) -> JSONResponse:
         return problem_response(request, error.status, error.detail, headers=error.headers, errors=error.errors)
+
+    @app.exception_handler(OperationalError)
+    async def handle_database_gone(request: Request, error: OperationalError) -> JSONResponse:
+        logger.error("The database did not answer: %s", type(error.orig).__name__)
+        return problem_response(request, 503, "The database does not answer; try again.", headers={"Retry-After": "5"})
 
     @app.exception_handler(RequestValidationError)
     async def handle_validation_error(request: Request, error: RequestValidationError) -> JSONResponse:

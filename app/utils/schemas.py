@@ -122,7 +122,18 @@ def _to_utc(moment: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999") from None
 
 
+_NUMBER = re.compile(r"\s*[+-]?[\d.]+(e[+-]?\d+)?\s*", re.IGNORECASE)
+
+
+def _refuse_numbers(value: Any) -> Any:
+    """Pydantic would read a number, or its digits, as seconds since 1970: 20260903 as a day of that year."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("must be ISO 8601, such as 2026-09-03 or 2026-09-03T10:15:00Z")
+    return value
+
+
 def _parse_from(value: Any) -> Any:
+    _refuse_numbers(value)
     if isinstance(value, str):
         value = value.strip()
         if _DATE.fullmatch(value):
@@ -138,7 +149,7 @@ def _parse_to(value: Any) -> Any:
     return _parse_from(value)
 
 
-Moment = Annotated[datetime, AfterValidator(_to_utc)]
+Moment = Annotated[datetime, BeforeValidator(_refuse_numbers), AfterValidator(_to_utc)]
 """A moment in a body; without an offset it is UTC."""
 _filter_schema = WithJsonSchema(
     {

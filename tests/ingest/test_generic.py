@@ -93,7 +93,7 @@ def test_ndjson_of_every_kind(read: Any):
 
 
 def test_flags_of_ndjson(read: Any):
-    order = {"order_number": 1, "tax_included": True, "is_test": False}
+    order = {"order_number": 1, "tax_included": True, "is_test": False, "total_amount": 5}
     (found,) = records(read(as_ndjson(order)))
     assert (found.tax_included, found.is_test) == (True, False)
 
@@ -160,7 +160,7 @@ class TestMapping:
         assert (order.order_number, order.lines[0].sku, order.consumer.email) == ("7", "TEA", "a@example.com")
 
     def test_ndjson(self, read: Any):
-        (order,) = records(read(as_ndjson({"Invoice": 7}) * 2, order_number="Invoice"))
+        (order,) = records(read(as_ndjson({"Invoice": 7, "sku": "TEA"}) * 2, order_number="Invoice"))
         assert order.order_number == "7"
 
     @pytest.mark.parametrize(
@@ -179,3 +179,20 @@ class TestMapping:
         file = SourceFile(write("Invoice,email\n1,a@example.com\n"), LIMITS)
         with pytest.raises(UnreadableFile, match="Only the format generic takes a mapping"):
             find_format(file, Options({"order_number": "Invoice"}), "woocommerce_json")
+
+
+def test_returns_and_lines_of_nothing_are_no_sales(read: Any):
+    nameless = {"sku": "", "product_name": ""}
+    items = read(as_csv(row("1", quantity="-3"), row("2") | nameless, row("3")))
+    assert [item.reason for item in items if isinstance(item, Rejected)] == [
+        "quantity is negative: a return is not taken as a sale",
+        "a line has neither product_id, sku nor product_name",
+    ]
+    (empty,) = read(as_ndjson({"order_number": "4"}))
+    assert isinstance(empty, Rejected)
+    assert empty.reason == "the order has neither lines nor a total_amount"
+
+
+def test_a_part_of_a_piece_costs_a_part(read: Any):
+    (order,) = records(read(as_csv(row(quantity="2.5", unit_price="10.00"))))
+    assert (order.lines[0].quantity, order.lines[0].total_price) == (3, Decimal("25.00"))

@@ -35,6 +35,12 @@ async def upload(api: httpx.AsyncClient, content: Any, website: str = "shop", **
 
 
 class TestCreateImport:
+    async def test_a_nul_in_the_file_name(self, api: httpx.AsyncClient):
+        files = {"file": ("or\x00ders.csv", EXPORT.encode())}
+        answer = await api.post(URL, files=files, data={"source_website": "shop"})
+        assert answer.status_code == 202, answer.text
+        assert "\x00" not in answer.json()["file_name"]
+
     async def test_anonymous(self, client: httpx.AsyncClient):
         assert (await upload(client, EXPORT)).status_code == 401
 
@@ -250,6 +256,27 @@ class TestJobs:
         assert order["total_amount"] == "10.00"
         (user,) = (await live_api.get("/api/v1/users", params={"source_website": website})).json()["items"]
         assert user["email"] == f"{website}@example.com"
+
+    async def test_a_worker_outlives_its_connections(self, live_api: httpx.AsyncClient, live_database: Database):
+        website = unique("shop")
+
+        async def is_done() -> bool:
+            return bool((await live_api.get(f"{URL}/{job['id']}")).json()["status"] == "succeeded")
+
+        async with running_worker(live_database):
+            await asyncio.sleep(0.5)
+            async with live_database.sessions.begin() as session:
+                ended = await session.execute(
+                    text(
+                        """
+                        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE datname = current_database() AND pid <> pg_backend_pid()
+                        """
+                    )
+                )
+                assert len(ended.all()) >= 2
+            job = (await upload(live_api, [woo_order(1)], website)).json()
+            await wait_for(is_done)
 
     async def test_the_job_of_a_killed_worker_is_run_again(self, live_api: httpx.AsyncClient, live_database: Database):
         website = unique("shop")

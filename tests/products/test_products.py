@@ -192,6 +192,22 @@ class TestListProducts:
         assert page["next_cursor"]
         assert len(statements) == 2  # the page and the count
 
+    async def test_the_total_without_any_filter(self, api: httpx.AsyncClient, session: AsyncSession):
+        for _ in range(3):
+            await create_product(session)
+        page = (await api.get(URL, params={"is_active": "any", "size": 2})).json()
+        assert page["total"] >= 3
+        assert page["pages"] == -(-page["total"] // 2)
+        assert (await api.get(URL, params={"is_active": "any", "size": 2, "count": "exact"})).json()["total"] == page[
+            "total"
+        ]
+
+    @pytest.mark.parametrize("bad", ["20260903", "1700000000", "1e9", "0"])
+    async def test_a_number_is_no_date(self, api: httpx.AsyncClient, bad: str):
+        answer = await api.get(URL, params={"created_from": bad})
+        assert answer.status_code == 422
+        assert "ISO 8601" in answer.json()["detail"]
+
     async def test_filters(self, api: httpx.AsyncClient, session: AsyncSession):
         website = unique("site")
         cheap = await create_product(session, source_website=website, price=Decimal(5), sku="C-1", barcode="111")

@@ -167,6 +167,8 @@ def _build_order(rows: list[Row], notes: Notes) -> OrderRecord:
         raise BadRecord("order_number is blank")
     order_id = values.key(first("order_id"), "order_id")
     given_lines = [line for row in rows for line in _given_lines(row)]
+    if not given_lines and not values.text(first("total_amount")):
+        raise BadRecord("the order has neither lines nor a total_amount")
     placed_at = values.moment(first("placed_at"), "placed_at")
     return OrderRecord(
         kind=SourceKind.ORDER if order_id else SourceKind.ORDER_KEY,
@@ -199,7 +201,11 @@ def _given_lines(row: Row) -> list[Row]:
         if not all(isinstance(line, dict) for line in nested):
             raise BadRecord("lines must be a list of objects")
         return nested
-    return [row] if any(values.text(row.get(name)) for name in ("product_id", "sku", "product_name")) else []
+    if any(values.text(row.get(name)) for name in ("product_id", "sku", "product_name")):
+        return [row]
+    if any(values.text(row.get(name)) for name in ("quantity", "unit_price", "total_price")):
+        raise BadRecord("a line has neither product_id, sku nor product_name")
+    return []
 
 
 def _build_line(line: Row, notes: Notes) -> LineRecord:
@@ -210,7 +216,9 @@ def _build_line(line: Row, notes: Notes) -> LineRecord:
     unit_price = values.price(line.get("unit_price"), "unit_price")
     total = values.positive_money(line.get("total_price"), "total_price")
     if total is None and unit_price is not None:
-        total = unit_price * quantity
+        # Of the quantity as it stands: half a piece of cloth costs half.
+        exact = values.decimal(line.get("quantity"), "quantity")
+        total = values.money(unit_price * (quantity if exact is None else exact), "total_price")
     if unit_price is None and total is not None:
         unit_price = values.price(total / quantity, "unit_price")
     return LineRecord(
