@@ -600,18 +600,19 @@ class TestRejects:
     async def test_a_record_the_database_refuses(
         self, ingest: Ingest, query: Query, api: httpx.AsyncClient, chunk_size: int
     ):
-        """Two factors that fit make a total that does not."""
+        """Two lines that fit make a total that does not."""
 
         def order(number: str, quantity: str = "1") -> dict[str, str]:
             return {"order_number": number, "email": f"{number}@example.com", "sku": "GOLD", "quantity": quantity,
                     "unit_price": "99999999.00"}  # fmt: skip
 
-        content = as_csv(*(order(str(number), "2000000" if number == 5 else "1") for number in range(1, 9)))
+        numbers = [1, 2, 3, 4, 5, 5, 6, 7, 8]
+        content = as_csv(*(order(str(number), "90" if number == 5 else "1") for number in numbers))
         job = await ingest(content, chunk_size=chunk_size)
         assert (job.records_created, job.records_rejected) == (7, 1)
         assert sorted(await emails_of_orders(query)) == ["1", "2", "3", "4", "6", "7", "8"]
         (reject,) = (await api.get(f"/api/v1/imports/{job.id}/rejects")).json()["items"]
-        assert (reject["place"], reject["kind"]) == ("row 6", "order_key")
+        assert (reject["place"], reject["kind"]) == ("row 6 to row 7", "order_key")
         assert reject["reason"] == "numeric field overflow"
         assert '"order_number":"5"' in reject["raw"].replace(" ", "")
 
