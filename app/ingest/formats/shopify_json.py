@@ -11,6 +11,7 @@ from typing import Any
 
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, as_text, parse
+from app.ingest.formats.payloads import Payload, first_text, nested, objects
 from app.ingest.formats.shopify_csv import describe_status, map_status
 from app.ingest.reading import BadLine, SourceFile
 from app.ingest.records import (
@@ -28,7 +29,6 @@ from app.ingest.values import BadRecord, Notes
 from app.orders.models import OrderStatus
 from app.websites.models import SourceKind
 
-Payload = dict[str, Any]
 ZERO = Decimal(0)
 TITLE = "Shopify REST answer"
 NO_OPTION = "Default Title"
@@ -73,22 +73,12 @@ def parse_payload(place: str, kind: str, payload: Payload) -> Item:
 
 def parse_product(place: str, product: Payload) -> Iterator[Item]:
     """One record a variant: that is what is bought."""
-    for number, variant in enumerate(_objects(product, "variants"), start=1):
+    for number, variant in enumerate(objects(product, "variants"), start=1):
         yield _parse_variant(f"{place}, variant {number}", product, variant)
 
 
 def _parse_variant(place: str, product: Payload, variant: Payload) -> Item:
     return parse(place, "product", variant, lambda notes: _build_variant(product, variant, notes))
-
-
-def _objects(payload: Payload, name: str) -> list[Payload]:
-    found = payload.get(name)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-
-
-def _object(payload: Payload, name: str) -> Payload:
-    found = payload.get(name)
-    return found if isinstance(found, dict) else {}
 
 
 def _id(payload: Payload, name: str = "id") -> str | None:
@@ -122,11 +112,11 @@ def _build_address(given: Payload, notes: Notes, *, is_default: bool = False) ->
 
 
 def _build_customer(payload: Payload, notes: Notes) -> ConsumerRecord:
-    default = _object(payload, "default_address")
-    given = [default, *_objects(payload, "addresses")]
+    default = nested(payload, "default_address")
+    given = [default, *objects(payload, "addresses")]
     addresses = [_build_address(each, notes, is_default=each is default or bool(each.get("default"))) for each in given]
     name = _full_name(payload) or values.text(default.get("name"))
-    phone = values.text(payload.get("phone")) or values.text(default.get("phone"))
+    phone = first_text(payload.get("phone"), default.get("phone"))
     return ConsumerRecord(
         kind=SourceKind.CONSUMER,
         key=_required_id(payload),
@@ -144,7 +134,7 @@ def _build_customer(payload: Payload, notes: Notes) -> ConsumerRecord:
 
 def _build_variant(product: Payload, variant: Payload, notes: Notes) -> ProductRecord:
     key = _required_id(variant)
-    names = [values.text(option.get("name")) for option in _objects(product, "options")] + ["", "", ""]
+    names = [values.text(option.get("name")) for option in objects(product, "options")] + ["", "", ""]
     chosen = [
         (name, option)
         for name, number in zip(names, (1, 2, 3), strict=False)
@@ -185,16 +175,16 @@ def _build_order(payload: Payload, notes: Notes) -> OrderRecord:
     key = _required_id(payload)
     number = values.text(payload.get("name")) or key
     shipping = [
-        values.money(line.get("price"), "shipping price") or ZERO for line in _objects(payload, "shipping_lines")
+        values.money(line.get("price"), "shipping price") or ZERO for line in objects(payload, "shipping_lines")
     ]
     tip = values.money(payload.get("total_tip_received"), "total_tip_received") or ZERO
-    duties = _object(_object(payload, "current_total_duties_set"), "shop_money").get("amount")
+    duties = nested(nested(payload, "current_total_duties_set"), "shop_money").get("amount")
     return OrderRecord(
         kind=SourceKind.ORDER,
         key=key,
         order_number=values.key(number, "name")[:100],
         consumer=_build_order_consumer(payload, key, notes),
-        lines=[_build_line(line, notes) for line in _objects(payload, "line_items")],
+        lines=[_build_line(line, notes) for line in objects(payload, "line_items")],
         status=_find_status(payload),
         source_status=describe_status(**_status_words(payload)),
         placed_at=values.moment(payload.get("processed_at") or payload.get("created_at"), "processed_at"),
@@ -204,7 +194,7 @@ def _build_order(payload: Payload, notes: Notes) -> OrderRecord:
         shipping_total=sum(shipping, ZERO),
         tax_total=values.positive_money(payload.get("total_tax"), "total_tax") or ZERO,
         fee_total=tip + (values.money(duties, "duties") or ZERO),
-        refunds=[_build_embedded_refund(refund, key) for refund in _objects(payload, "refunds")],
+        refunds=[_build_embedded_refund(refund, key) for refund in objects(payload, "refunds")],
         tax_included=bool(payload.get("taxes_included")),
         is_test=bool(payload.get("test")),
         updated_at=values.moment(payload.get("updated_at"), "updated_at"),
@@ -221,7 +211,7 @@ def _status_words(payload: Payload) -> dict[str, Any]:
 
 def _find_status(payload: Payload) -> OrderStatus:
     status = map_status(**_status_words(payload))
-    shipments = _objects(payload, "fulfillments")
+    shipments = objects(payload, "fulfillments")
     arrived = shipments and all(shipment.get("shipment_status") == "delivered" for shipment in shipments)
     return OrderStatus.DELIVERED if status == OrderStatus.SHIPPED and arrived else status
 
@@ -246,8 +236,8 @@ def _build_line(item: Payload, notes: Notes) -> LineRecord:
 
 def _build_order_consumer(payload: Payload, order_key: str, notes: Notes) -> ConsumerRecord:
     """The customer the order carries; else a guest, known by e-mail; else nobody we know."""
-    customer, billing = _object(payload, "customer"), _object(payload, "billing_address")
-    shipping = _object(payload, "shipping_address")
+    customer, billing = nested(payload, "customer"), nested(payload, "billing_address")
+    shipping = nested(payload, "shipping_address")
     account = _id(customer)
     email = values.email(customer.get("email") or payload.get("email") or payload.get("contact_email"), notes)
     if account:
@@ -257,14 +247,14 @@ def _build_order_consumer(payload: Payload, order_key: str, notes: Notes) -> Con
     else:
         kind, key = SourceKind.ANONYMOUS, order_key
     name = _full_name(customer) or _full_name(billing) or _full_name(shipping)
-    phones = (each.get("phone") for each in (customer, payload, billing, shipping))
+    phone = first_text(*(each.get("phone") for each in (customer, payload, billing, shipping)))
     addresses = [_build_address(shipping, notes), _build_address(billing, notes)]
     return ConsumerRecord(
         kind=kind,
         key=key,
         email=email,
         name=values.fitted(name, 100, "name", notes),
-        phone=values.fitted(next((phone for each in phones if (phone := values.text(each))), ""), 20, "phone", notes),
+        phone=values.fitted(phone, 20, "phone", notes),
         via="order",
         updated_at=values.moment(payload.get("updated_at"), "updated_at"),
         addresses=values.distinct([address for address in addresses if address]),
@@ -278,7 +268,7 @@ def _refunded(refund: Payload) -> Decimal:
     """Goods may come back without money, and money without goods: only the transactions tell."""
     paid = [
         values.money(transaction.get("amount"), "refund amount") or ZERO
-        for transaction in _objects(refund, "transactions")
+        for transaction in objects(refund, "transactions")
         if transaction.get("kind") == "refund" and transaction.get("status", "success") == "success"
     ]
     return sum(paid, ZERO)

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, SkipRecord, parse
+from app.ingest.formats.payloads import Payload, first_text, nested, objects
 from app.ingest.reading import BadLine, SourceFile
 from app.ingest.records import (
     AddressRecord,
@@ -26,7 +27,6 @@ from app.ingest.values import BadRecord, Notes
 from app.orders.models import OrderStatus
 from app.websites.models import SourceKind
 
-Payload = dict[str, Any]
 ZERO = Decimal(0)
 
 STATUSES = {
@@ -75,7 +75,7 @@ def read(file: SourceFile, _: Options) -> Iterator[Item]:
 def _unfolded(place: str, value: Any) -> Iterator[tuple[str, Any]]:
     """The records of a list within the list, or of a batch answer; what a batch deleted is not among them."""
     if isinstance(value, dict) and "id" not in value and value.keys() & {"create", "update", "delete"}:
-        value = [*_objects(value, "create"), *_objects(value, "update")]
+        value = [*objects(value, "create"), *objects(value, "update")]
     if not isinstance(value, list):
         yield place, value
         return
@@ -101,16 +101,6 @@ def _refuse(reason: str) -> Record:
     raise BadRecord(reason)
 
 
-def _objects(payload: Payload, name: str) -> list[Payload]:
-    found = payload.get(name)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-
-
-def _object(payload: Payload, name: str) -> Payload:
-    found = payload.get(name)
-    return found if isinstance(found, dict) else {}
-
-
 def _id(payload: Payload, name: str = "id") -> str | None:
     """WooCommerce writes 0 for "none"."""
     found = values.key(payload.get(name), name)
@@ -130,7 +120,7 @@ def _moment(payload: Payload, name: str) -> Any:
 
 def _parent_from_link(payload: Payload) -> str | None:
     """`_links.up` ends in the parent's id: …/orders/213."""
-    links = _objects(_object(payload, "_links"), "up")
+    links = objects(nested(payload, "_links"), "up")
     last = values.text(links[0].get("href")).rstrip("/").rsplit("/", 1)[-1] if links else ""
     return last if last.isdigit() else None
 
@@ -139,7 +129,7 @@ def _parent_from_link(payload: Payload) -> str | None:
 
 
 def _build_customer(payload: Payload, notes: Notes) -> ConsumerRecord:
-    billing, shipping = _object(payload, "billing"), _object(payload, "shipping")
+    billing, shipping = nested(payload, "billing"), nested(payload, "shipping")
     email = values.email(payload.get("email"), notes) or values.email(billing.get("email"), notes)
     name = _full_name(payload) or _full_name(billing) or _full_name(shipping)
     addresses = [_build_address(billing, notes, is_default=True), _build_address(shipping, notes)]
@@ -160,7 +150,7 @@ def _full_name(person: Payload) -> str:
 
 
 def _phone(billing: Payload, shipping: Payload, notes: Notes) -> str:
-    return values.fitted(values.text(billing.get("phone")) or values.text(shipping.get("phone")), 20, "phone", notes)
+    return values.fitted(first_text(billing.get("phone"), shipping.get("phone")), 20, "phone", notes)
 
 
 def _build_address(given: Payload, notes: Notes, *, is_default: bool = False) -> AddressRecord | None:
@@ -206,7 +196,7 @@ def _build_variation(payload: Payload, notes: Notes) -> ProductRecord:
     if parent is None:
         raise BadRecord("the variation does not say which product it belongs to")
     chosen = [(values.unescaped(item.get("name")), values.unescaped(item.get("option"))) for item in
-              _objects(payload, "attributes")]  # fmt: skip
+              objects(payload, "attributes")]  # fmt: skip
     options = values.joined([option for _, option in chosen])
     variant = values.joined([f"{name}: {option}" for name, option in chosen if option])
     return ProductRecord(
@@ -258,8 +248,8 @@ def _build_order(payload: Payload, notes: Notes) -> OrderRecord:
         raise SkipRecord("unfinished_cart")
     key = _required_id(payload)
     lines, line_fees = _build_lines(payload, notes)
-    fees = [values.money(fee.get("total"), "fee total") or ZERO for fee in _objects(payload, "fee_lines")]
-    refunds = [_build_embedded_refund(refund, key) for refund in _objects(payload, "refunds")]
+    fees = [values.money(fee.get("total"), "fee total") or ZERO for fee in objects(payload, "fee_lines")]
+    refunds = [_build_embedded_refund(refund, key) for refund in objects(payload, "refunds")]
     number = values.text(payload.get("number")) or key
     return OrderRecord(
         kind=SourceKind.ORDER,
@@ -296,7 +286,7 @@ def _build_lines(payload: Payload, notes: Notes) -> tuple[list[LineRecord], Deci
     """The lines, and what lines with a negative amount come to: a line cannot be negative, a fee can."""
     lines: list[LineRecord] = []
     fees = ZERO
-    for item in _objects(payload, "line_items"):
+    for item in objects(payload, "line_items"):
         subtotal = values.money(item.get("subtotal"), "subtotal")
         if subtotal is not None and subtotal < 0:
             notes.append("a line with a negative amount was taken as a fee")
@@ -328,7 +318,7 @@ def _build_line(item: Payload, subtotal: Decimal | None, notes: Notes) -> LineRe
 
 def _build_order_consumer(payload: Payload, order_key: str, notes: Notes) -> ConsumerRecord:
     """The account the order names, whatever its billing e-mail; else a guest, known by it; else nobody we know."""
-    billing, shipping = _object(payload, "billing"), _object(payload, "shipping")
+    billing, shipping = nested(payload, "billing"), nested(payload, "shipping")
     account = _id(payload, "customer_id")
     email = values.email(billing.get("email"), notes)
     addresses = [_build_address(shipping, notes), _build_address(billing, notes)]
