@@ -7,6 +7,7 @@ import sys
 import time
 from uuid import uuid4
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +31,7 @@ def configure_logging(environment: Environment, level: str = "INFO") -> None:
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s",
+            "reserved_attrs": [*RESERVED_ATTRS, "color_message"],  # uvicorn's, with escape codes for a terminal
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     }

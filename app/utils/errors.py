@@ -135,11 +135,12 @@ def problem_response(
 def to_field_error(error: ErrorDetails) -> FieldError:
     """Without the offending input: a password would come back in the answer and in logs."""
     location, *path = error["loc"] or ("body",)
+    message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "json_invalid":
         path = []
-    return FieldError(
-        field=".".join(map(str, path)), location=str(location), message=error["msg"].removeprefix("Value error, ")
-    )
+    elif error["type"] == "extra_forbidden":
+        message = "is not known here"
+    return FieldError(field=".".join(map(str, path)), location=str(location), message=message)
 
 
 def describe(errors: Sequence[FieldError]) -> str:

@@ -38,6 +38,11 @@ class Page(BaseModel, Generic[T]):
     pages: int | None = Field(description="null without an exact total")
     next_cursor: str | None = Field(description="continues after the last item; null at the end")
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """What a generated client calls it: `OrderPage`, not `Page_OrderRead_`."""
+        return f"{params[0].__name__.removesuffix('Read')}Page"
+
 
 class Cursor(BaseModel):
     """What a `next_cursor` holds: the query as its list's own model writes it, and where to continue."""
