@@ -1,6 +1,7 @@
 """Imports from the command line: in this process, watched by a person or by a log."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,8 @@ from app.ingest import loader, service
 from app.ingest.jobs import defer_merge
 from app.ingest.models import Import
 from app.ingest.reading import Limits
+
+SECONDS_BETWEEN_LINES = 2.0
 
 
 async def import_file(database: Database, request: service.ImportRequest, settings: Settings) -> Import:
@@ -36,9 +39,9 @@ async def import_file(database: Database, request: service.ImportRequest, settin
 
 @contextmanager
 def _progress(title: str) -> Iterator[loader.Progress]:
-    """A bar where a person watches, nothing but the report where the output goes to a file."""
+    """A bar where a person watches; a line now and then where the output goes to a file."""
     if not sys.stderr.isatty():
-        yield loader.no_progress
+        yield _Lines(title)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -47,10 +50,24 @@ def _progress(title: str) -> Iterator[loader.Progress]:
         def show(step: str, done: int, of: int) -> None:
             if step not in tasks:
                 tasks[step] = bar.add_task(f"{title}: {step}", total=None, count="")
-            count = f"{done:,} of {of:,}" if of else f"{done:,}"
-            bar.update(tasks[step], completed=done, total=of or None, count=count)
+            bar.update(tasks[step], completed=done, total=of or None, count=_count(done, of))
 
         yield show
+
+
+class _Lines:
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def __call__(self, step: str, done: int, of: int) -> None:
+        if time.monotonic() >= self._next:
+            print(f"{self._title}: {step} {_count(done, of)}", file=sys.stderr, flush=True)  # noqa: T201
+            self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+
+
+def _count(done: int, of: int) -> str:
+    return f"{done:,} of {of:,}" if of else f"{done:,}"
 
 
 def report(job: Import) -> str:
