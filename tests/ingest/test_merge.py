@@ -383,6 +383,21 @@ class TestFilesWithAndWithoutIds:
         assert job.details["skipped"] == {"known_by_id": 1}
         assert [p["name"] for p in await products(query)] == ["Product 1", "Product 2"]
 
+    @pytest.mark.parametrize("variation_first", [False, True])
+    async def test_a_variation_follows_its_parent(self, ingest: Ingest, query: Query, variation_first: bool):
+        parent = woo_product(1, name="Tee", type="variable", price="15.00", variations=[2])
+        variation = woo_variation(2, 1, price="", regular_price="")
+        for record in [variation, parent] if variation_first else [parent, variation]:
+            await ingest([record])
+        names = "SELECT product_name, price FROM products WHERE sku = 'SKU-2'"
+        assert await query(names) == [{"product_name": "Tee - Blue", "price": Decimal("15.00")}]
+        renamed = parent | {"name": "T-Shirt", "price": "16.00", "date_modified_gmt": "2025-03-01T00:00:00"}
+        await ingest([renamed])
+        assert await query(names) == [{"product_name": "T-Shirt - Blue", "price": Decimal("16.00")}]
+        before = await query("SELECT xmin::text, ctid::text FROM products")
+        await ingest([renamed, variation])
+        assert await query("SELECT xmin::text, ctid::text FROM products") == before
+
     async def test_two_ids_with_one_number(self, ingest: Ingest, query: Query):
         await ingest([woo_order(1, number="A-1"), woo_order(2, number="A-1")])
         job = await ingest([woo_order(2, number="A-1", status="completed")])

@@ -12,14 +12,14 @@ _LAY_OUT_RECORDS = (
         position bigint, kind text, key text, name text, sku text, fallback_sku text, price numeric, own_name boolean,
         alias text, parent_key text, barcode text, variant text, stock_quantity integer, is_active boolean,
         updated_at timestamptz, content_hash bytea, product_id bigint, parent_id bigint, final_sku text,
-        said_active boolean
+        said_active boolean, options text, is_priced boolean
     ) ON COMMIT DROP
     """,
     f"""
     INSERT INTO chunk_products
     SELECT c.position, c.kind, c.key, r.name, r.sku, r.fallback_sku, r.price, r.own_name, r.alias, r.parent_key,
         r.barcode, r.variant, r.stock_quantity, r.is_active, r.updated_at, c.content_hash, s.product_id, NULL, NULL,
-        (s.said ->> 'is_active')::boolean
+        (s.said ->> 'is_active')::boolean, CASE WHEN NOT r.own_name THEN r.name END, r.price IS NOT NULL
     FROM chunk c CROSS JOIN LATERAL jsonb_to_record(c.record) AS r(
         name text, sku text, fallback_sku text, price numeric, own_name boolean, alias text, parent_key text,
         barcode text, variant text, stock_quantity integer, is_active boolean, updated_at timestamptz
@@ -132,7 +132,8 @@ _TAKE_OVER_RECORDS = (
         source_website, kind, external_id, product_id, content_hash, source_updated_at, said, created_at
     )
     SELECT :website, n.kind, n.key, product_id, CASE WHEN c.outcome <> 'known_by_id' THEN n.content_hash END,
-        updated_at,        jsonb_build_object('is_active', is_active), :now
+        updated_at, jsonb_build_object('is_active', is_active) || CASE WHEN n.own_name THEN '{{}}'
+            ELSE jsonb_build_object('parent', n.parent_key, 'options', n.options, 'is_priced', n.is_priced) END, :now
     FROM chunk_products n JOIN chunk c USING (position) WHERE {part}
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
         product_id = excluded.product_id, content_hash = excluded.content_hash, deleted_at = NULL,
@@ -170,6 +171,20 @@ _UPDATE_RECORDS = """
     WHERE p.id = n.product_id AND c.outcome = 'updated' AND {part}
 """
 
+# Variations that came before their parent, or whose parent has another name or price now.
+_FOLLOW_PARENTS = """
+    UPDATE products v SET product_name = now.name, price = now.price, updated_at = :now
+    FROM (
+        SELECT s.product_id AS id, left(p.product_name || ' - ' || (s.said ->> 'options'), 255) AS name,
+            CASE WHEN (s.said ->> 'is_priced')::boolean THEN variation.price ELSE p.price END AS price
+        FROM chunk_products n JOIN products p ON p.id = n.product_id
+        JOIN source_records s ON s.source_website = :website AND s.kind = 'product' AND s.said ->> 'parent' = n.key
+        JOIN products variation ON variation.id = s.product_id
+        WHERE n.own_name AND n.kind = 'product'
+    ) now
+    WHERE v.id = now.id AND (v.product_name, v.price) IS DISTINCT FROM (now.name, now.price)
+"""
+
 _COUNT_UNPRICED = "SELECT count(*) FROM chunk_products WHERE price IS NULL"
 _COUNT_ORPHANS = "SELECT count(*) FROM chunk_products WHERE NOT own_name AND parent_id IS NULL"
 
@@ -185,6 +200,7 @@ async def merge_product_records(chunk: Chunk) -> None:
             await chunk.run(_FIND_RECORDS.format(matches=matches, part=part, not_owned=not_owned))
         for statement in (_CHOOSE_SKUS, _CREATE_RECORDS, *_TAKE_OVER_RECORDS, _UPDATE_RECORDS):
             await chunk.run(statement.format(part=part))
+    await chunk.run(_FOLLOW_PARENTS)
     chunk.warn("a product without a price was taken at 0", (await chunk.run(_COUNT_UNPRICED)).scalar_one())
     chunk.warn("a variation came before its parent", (await chunk.run(_COUNT_ORPHANS)).scalar_one())
 
