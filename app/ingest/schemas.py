@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import UploadFile
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
@@ -62,12 +62,12 @@ class ImportRead(Schema):
     format: str = Field(examples=["shopify_orders_csv"])
     dry_run: bool
     status: ImportStatus
-    records_read: int
-    records_created: int
-    records_updated: int
-    records_unchanged: int
-    records_skipped: int
-    records_rejected: int
+    read: Annotated[int, Field(validation_alias="records_read")]
+    created: Annotated[int, Field(validation_alias="records_created")]
+    updated: Annotated[int, Field(validation_alias="records_updated")]
+    unchanged: Annotated[int, Field(validation_alias="records_unchanged")]
+    skipped: Annotated[int, Field(validation_alias="records_skipped")]
+    rejected: Annotated[int, Field(validation_alias="records_rejected")]
     details: ImportDetails
     error: str | None
     created_at: datetime

@@ -56,12 +56,12 @@ class TestCreateImport:
             "format": "shopify_orders_csv",
             "dry_run": False,
             "status": "queued",
-            "records_read": 1,
-            "records_created": 0,
-            "records_updated": 0,
-            "records_unchanged": 0,
-            "records_skipped": 0,
-            "records_rejected": 0,
+            "read": 1,
+            "created": 0,
+            "updated": 0,
+            "unchanged": 0,
+            "skipped": 0,
+            "rejected": 0,
             "details": {"kinds": {}, "skipped": {}, "warnings": {}, "also_created": {}},
             "error": None,
             "created_at": "",
@@ -72,7 +72,7 @@ class TestCreateImport:
 
     async def test_gzipped(self, api: httpx.AsyncClient):
         answer = await upload(api, gzip.compress(EXPORT.encode()))
-        assert (answer.status_code, answer.json()["records_read"]) == (202, 1)
+        assert (answer.status_code, answer.json()["read"]) == (202, 1)
 
     async def test_the_job_is_queued_with_the_import(self, api: httpx.AsyncClient, session: AsyncSession):
         job = (await upload(api, EXPORT)).json()
@@ -198,7 +198,7 @@ class TestReadImports:
         bad = woo_order(2, total="12,50")
         job = await ingest(as_ndjson(woo_order(1), bad) + '{"id": 3,\n')
         shown = (await api.get(f"{URL}/{job.id}")).json()
-        assert (shown["records_read"], shown["records_created"], shown["records_rejected"]) == (3, 1, 2)
+        assert (shown["read"], shown["created"], shown["rejected"]) == (3, 1, 2)
         first, second = (await api.get(f"{URL}/{job.id}/rejects")).json()["items"]
         assert (first["place"], first["kind"], first["reason"]) == ("line 2", "order", "total is not a number: 12,50")
         assert json.loads(first["raw"]) == bad
@@ -249,7 +249,7 @@ class TestJobs:
         async with running_worker(live_database):
             await wait_for(is_done)
         shown = (await live_api.get(f"{URL}/{job['id']}")).json()
-        assert (shown["records_read"], shown["records_created"], shown["records_rejected"]) == (2, 2, 0)
+        assert (shown["read"], shown["created"], shown["rejected"]) == (2, 2, 0)
         assert shown["started_at"] <= shown["finished_at"]
         assert shown["details"]["kinds"] == {"consumer": {"created": 1}, "order": {"created": 1}}
         (order,) = (await live_api.get("/api/v1/orders", params={"source_website": website})).json()["items"]
