@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.orders.models import Order, OrderDetail
 from app.orders.queries import SORTS
+from app.users.models import User
+from app.utils import pagination
 from app.websites.models import Website
 from tests.builders import create_order, create_product, create_user, unique
 from tests.orders.bodies import UNKNOWN, URL, add_up, order_body, sync_from
@@ -522,3 +524,25 @@ async def test_the_ledger_always_adds_up(
         assert all(
             Decimal(line["total_price"]) == Decimal(line["unit_price"]) * line["quantity"] for line in order["details"]
         )
+
+
+async def test_the_estimate_knows_every_filter(
+    api: httpx.AsyncClient, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+):
+    """Beyond the exact count the planner is asked, with the filters' values as they are bound."""
+    monkeypatch.setattr(pagination, "EXACT_UP_TO", 0)
+    order = await create_order(session)
+    await create_order(session, user=await session.get_one(User, order.user_id))
+    filters = {
+        "status": ["pending", "confirmed"],
+        "source_website": "sailor",
+        "user_id": order.user_id,
+        "currency": "USD",
+        "amount_min": "0.01",
+        "placed_from": "2020-01-01",
+        "q": "jane",
+    }
+    page = (await api.get(URL, params={**filters, "size": 1})).json()
+    assert page["total_is_estimate"] is True
+    assert page["total"] >= 1
+    assert page["pages"] is None
