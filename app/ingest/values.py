@@ -30,9 +30,11 @@ class Notes(list[str]):
 
 def text(value: Any) -> str:
     """Trimmed, without NUL; '' for None. Numbers become their digits."""
+    if isinstance(value, str):  # nearly always, and fifty times a record
+        return (value.replace("\x00", "") if "\x00" in value else value).strip()
     if value is None or isinstance(value, dict | list | bool):
         return ""
-    return str(value).replace("\x00", "").strip()
+    return str(value)
 
 
 def unescaped(value: Any) -> str:

@@ -533,7 +533,7 @@ async def test_the_estimate_knows_every_filter(
     monkeypatch.setattr(pagination, "EXACT_UP_TO", 0)
     order = await create_order(session)
     await create_order(session, user=await session.get_one(User, order.user_id))
-    filters = {
+    filters: dict[str, Any] = {
         "status": ["pending", "confirmed"],
         "source_website": "sailor",
         "user_id": order.user_id,
