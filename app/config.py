@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`. Everything that can be configured is a field of `Settings`."""
 
+import logging
 import os
 import secrets
 import stat
@@ -20,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 ROOT_DATA_DIR = Path("/var/lib/ecompredictor")
 MIN_SECRET_BYTES = 32
+logger = logging.getLogger(__name__)
 
 
 class Environment(StrEnum):
@@ -162,7 +164,10 @@ def closed_parent(path: Path) -> Path | None:
 def resolve_secret_key(settings: Settings, data_dir: Path) -> str:
     """SECRET_KEY, or the one kept in `data_dir`, which is made on first use (mode 0600)."""
     if settings.secret_key is not None:
-        return settings.secret_key.get_secret_value()
+        key = settings.secret_key.get_secret_value()
+        if len(key.encode()) < MIN_SECRET_BYTES:
+            logger.warning("SECRET_KEY is shorter than %d bytes: good for trying out only.", MIN_SECRET_BYTES)
+        return key
     path = data_dir / "secret_key"
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)

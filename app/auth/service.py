@@ -1,12 +1,14 @@
 """Admins: registration, login, tokens. Passwords are bcrypt hashes, verified off the event loop."""
 
 import asyncio
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 import jwt
+from jwt.warnings import InsecureKeyLengthWarning
 from pwdlib import PasswordHash
 from pwdlib.hashers.bcrypt import BcryptHasher
 from pydantic import SecretStr
@@ -25,6 +27,8 @@ ADDRESS_ALLOWANCE = 10
 # Several logins of one account at once are a client with several workers, or a burst of guesses.
 AT_ONCE_ALLOWANCE = 4
 
+# Said once at the start, in our own words, and refused in production.
+warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
 _hasher = PasswordHash((BcryptHasher(),))
 
 

@@ -149,3 +149,10 @@ def test_a_closed_parent_is_found_through_links(tmp_path: Path):
     found = config.closed_parent(link / "data")
     assert found is not None
     assert closed.is_relative_to(found)
+
+
+def test_a_short_key_is_for_trying_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    short = Settings(_env_file=None, secret_key="your-super-secret-key-here")
+    assert resolve_secret_key(short, tmp_path) == "your-super-secret-key-here"
+    assert "shorter than 32 bytes" in caplog.text
+    assert "your-super" not in caplog.text
