@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
+from psycopg import AsyncConnection
 from sqlalchemy import BigInteger, DateTime, Identity, MetaData, func
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -40,6 +41,12 @@ class Timestamped:
     updated_at: Mapped[datetime] = mapped_column(
         default=utc_now, onupdate=utc_now, server_default=func.now(), sort_order=1
     )
+
+
+async def driver_connection(session: AsyncSession) -> AsyncConnection[Any]:
+    """psycopg's own connection inside the session's transaction, for COPY and for deferring jobs."""
+    fairy = await (await session.connection()).get_raw_connection()
+    return cast("AsyncConnection[Any]", fairy.driver_connection)
 
 
 class Database:

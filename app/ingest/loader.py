@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from psycopg import AsyncConnection
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import Database
+from app.database import Database, driver_connection
 from app.ingest.formats.base import as_text
 from app.ingest.merge.chunk import Chunk, open_chunk, read_outcomes
 from app.ingest.merge.consumers import merge_consumers
@@ -87,9 +86,7 @@ async def stage(
 
 
 async def _copy(session: AsyncSession, rows: list[tuple[Any, ...]]) -> None:
-    fairy = await (await session.connection()).get_raw_connection()
-    driver = fairy.driver_connection
-    assert isinstance(driver, AsyncConnection)
+    driver = await driver_connection(session)
     columns = "import_id, position, kind, key, place, content_hash, record"
     async with driver.cursor() as cursor, cursor.copy(f"COPY import_records ({columns}) FROM STDIN") as copy:
         for row in rows:

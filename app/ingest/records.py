@@ -39,6 +39,15 @@ class ConsumerRecord:
     addresses: list[AddressRecord] = field(default_factory=list)
 
 
+def identify_consumer(account: str | None, email: str | None, order_key: str) -> tuple[SourceKind, str]:
+    """Who an order's consumer is: the account it names, else a guest known by e-mail, else nobody but this order's."""
+    if account:
+        return SourceKind.CONSUMER, account
+    if email:
+        return SourceKind.GUEST, email
+    return SourceKind.ANONYMOUS, order_key
+
+
 @dataclass(slots=True, kw_only=True)
 class ProductRecord:
     """`name` is the full name, as the website writes it in an order line: "Hoodie - Blue, No".

@@ -179,6 +179,14 @@ def sku(value: Any, notes: Notes) -> str | None:
     return found or None
 
 
+def own_sku(value: Any, what: str) -> str | None:
+    """The SKU of a product's own record. It is a key, and so never cut: too long a one is refused."""
+    found = text(value)
+    if len(found) > 100:
+        raise BadRecord(f"{what} is longer than 100 characters")
+    return found or None
+
+
 def quantity(value: Any, what: str, notes: Notes) -> int:
     """At least 1: a missing quantity is 1, and so is 0, or a part of one. A negative one is a return, and no sale."""
     found = decimal(value, what)

@@ -9,12 +9,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
-from typing import Any, cast
 
 from procrastinate import App, PsycopgConnector
-from psycopg import AsyncConnection
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
 
@@ -28,17 +25,9 @@ logger = logging.getLogger(__name__)
 queue = App(connector=PsycopgConnector())
 
 
-async def transaction_of(session: AsyncSession) -> AsyncConnection[Any]:
-    """The psycopg connection inside the session's transaction, for `task.configure(connection=…)`."""
-    fairy = await (await session.connection()).get_raw_connection()
-    return cast("AsyncConnection[Any]", fairy.driver_connection)
-
-
 @asynccontextmanager
-async def running_worker(
-    database: Database, *, concurrency: int = 1, **context: Any
-) -> AsyncIterator[asyncio.Task[None]]:
-    """A worker for the time of the `with`; tasks find `database` and `context` in `additional_context`.
+async def running_worker(database: Database, *, concurrency: int = 1) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker for the time of the `with`; tasks find `database` in `additional_context`.
 
     On leaving, running jobs get SHUTDOWN_SECONDS to end; those that do not are run again by the next worker.
     """

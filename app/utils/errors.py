@@ -53,19 +53,11 @@ class AppError(Exception):
         self.headers = dict(headers or {})
 
 
-class BadRequest(AppError):
-    status = HTTPStatus.BAD_REQUEST
-
-
 class Unauthorized(AppError):
     status = HTTPStatus.UNAUTHORIZED
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
-
-
-class Forbidden(AppError):
-    status = HTTPStatus.FORBIDDEN
 
 
 class NotFound(AppError):
@@ -74,14 +66,6 @@ class NotFound(AppError):
 
 class Conflict(AppError):
     status = HTTPStatus.CONFLICT
-
-
-class PayloadTooLarge(AppError):
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-
-
-class UnsupportedMediaType(AppError):
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
 class TooManyRequests(AppError):

@@ -296,10 +296,8 @@ def _addresses(row: Row, notes: Notes) -> list[AddressRecord]:
 
 def _build_product(row: Row, notes: Notes) -> ProductRecord:
     product_key = values.key(row.get("product_id"), "product_id")
-    sku = values.text(row.get("sku"))
+    sku = values.own_sku(row.get("sku"), "sku")
     name = values.text(row.get("product_name"))
-    if len(sku) > 100:
-        raise BadRecord("sku is longer than 100 characters")
     if not product_key and not sku and not name:
         raise BadRecord("product_id, sku and product_name are all blank")
     active = row.get("is_active")
@@ -307,7 +305,7 @@ def _build_product(row: Row, notes: Notes) -> ProductRecord:
         kind=SourceKind.PRODUCT if product_key else SourceKind.PRODUCT_KEY,
         key=product_key or (f"sku:{sku}" if sku else f"name:{name}"),
         name=values.fitted(name or sku or f"Product {product_key}", 255, "product name", notes),
-        sku=sku or None,
+        sku=sku,
         fallback_sku=values.made_up_sku(name or sku or product_key),
         price=values.price(row.get("price") or row.get("unit_price"), "price"),
         barcode=values.fitted(values.without_apostrophe(row.get("barcode")), 100, "barcode", notes) or None,

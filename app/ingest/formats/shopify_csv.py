@@ -11,7 +11,7 @@ from decimal import Decimal
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, as_text, parse, require_columns
 from app.ingest.reading import SourceFile
-from app.ingest.records import AddressRecord, ConsumerRecord, Item, LineRecord, OrderRecord, Rejected
+from app.ingest.records import AddressRecord, ConsumerRecord, Item, LineRecord, OrderRecord, Rejected, identify_consumer
 from app.ingest.values import BadRecord, Notes
 from app.orders.models import OrderStatus
 from app.websites.models import SourceKind
@@ -135,12 +135,13 @@ def _build_line(row: Row, notes: Notes) -> LineRecord | None:
 
 def _build_consumer(order: Row, order_key: str, notes: Notes) -> ConsumerRecord:
     email = values.email(order["Email"], notes)
+    kind, key = identify_consumer(None, email, order_key)
     name = values.text(order.get("Billing Name")) or values.text(order.get("Shipping Name"))
     phones = (values.without_apostrophe(order.get(f"{prefix}Phone")) for prefix in ("", "Billing ", "Shipping "))
     addresses = (_build_address(order, prefix, notes) for prefix in ("Shipping", "Billing"))
     return ConsumerRecord(
-        kind=SourceKind.GUEST if email else SourceKind.ANONYMOUS,
-        key=email or order_key,
+        kind=kind,
+        key=key,
         email=email,
         name=values.fitted(name, 100, "name", notes),
         phone=values.fitted(next(filter(None, phones), ""), 20, "phone", notes),

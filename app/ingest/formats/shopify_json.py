@@ -24,6 +24,7 @@ from app.ingest.records import (
     Record,
     RefundRecord,
     Rejected,
+    identify_consumer,
 )
 from app.ingest.values import BadRecord, Notes
 from app.orders.models import OrderStatus
@@ -142,15 +143,12 @@ def _build_variant(product: Payload, variant: Payload, notes: Notes) -> ProductR
     ]
     options = [option for _, option in chosen]
     title = values.text(product.get("title")) or f"Product {key}"
-    sku = values.text(variant.get("sku"))
-    if len(sku) > 100:
-        raise BadRecord("sku is longer than 100 characters")
     return ProductRecord(
         kind=SourceKind.PRODUCT,
         key=key,
         alias="|".join([f"handle:{values.text(product.get('handle'))}", *options]),
         name=values.fitted(f"{title} - {' / '.join(options)}" if options else title, 255, "product name", notes),
-        sku=sku or None,
+        sku=values.own_sku(variant.get("sku"), "sku"),
         fallback_sku=values.made_up_sku(values.text(product.get("handle")) or title, *options),
         price=values.price(variant.get("price"), "price"),
         barcode=values.fitted(values.text(variant.get("barcode")), 100, "barcode", notes) or None,
@@ -240,12 +238,7 @@ def _build_order_consumer(payload: Payload, order_key: str, notes: Notes) -> Con
     shipping = nested(payload, "shipping_address")
     account = _id(customer)
     email = values.email(customer.get("email") or payload.get("email") or payload.get("contact_email"), notes)
-    if account:
-        kind, key = SourceKind.CONSUMER, account
-    elif email:
-        kind, key = SourceKind.GUEST, email
-    else:
-        kind, key = SourceKind.ANONYMOUS, order_key
+    kind, key = identify_consumer(account, email, order_key)
     name = _full_name(customer) or _full_name(billing) or _full_name(shipping)
     phone = first_text(*(each.get("phone") for each in (customer, payload, billing, shipping)))
     addresses = [_build_address(shipping, notes), _build_address(billing, notes)]

@@ -77,15 +77,12 @@ def _build_variant(product: Row, row: Row, notes: Notes) -> ProductRecord:
     options = [option for _, option in chosen]
     title = values.text(product.get("Title")) or handle
     name = f"{title} - {' / '.join(options)}" if options else title
-    sku = values.without_apostrophe(row.get("Variant SKU"))
-    if len(sku) > 100:
-        raise BadRecord("Variant SKU is longer than 100 characters")
     variant = values.joined([f"{name}: {option}" if name else option for name, option in chosen])
     return ProductRecord(
         kind=SourceKind.PRODUCT_KEY,
         key=values.key("|".join([f"handle:{handle}", *options]), "Handle with its options"),
         name=values.fitted(name, 255, "product name", notes),
-        sku=sku or None,
+        sku=values.own_sku(values.without_apostrophe(row.get("Variant SKU")), "Variant SKU"),
         fallback_sku=values.made_up_sku(handle, *options),
         price=values.price(row.get("Variant Price"), "Variant Price"),
         barcode=values.fitted(values.without_apostrophe(row.get("Variant Barcode")), 100, "barcode", notes) or None,

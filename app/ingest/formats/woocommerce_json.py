@@ -22,6 +22,7 @@ from app.ingest.records import (
     ProductRecord,
     Record,
     RefundRecord,
+    identify_consumer,
 )
 from app.ingest.values import BadRecord, Notes
 from app.orders.models import OrderStatus
@@ -180,7 +181,7 @@ def _build_product(payload: Payload, notes: Notes) -> ProductRecord:
         kind=SourceKind.PRODUCT,
         key=key,
         name=values.fitted(name or f"Product {key}", 255, "product name", notes),
-        sku=_sku(payload),
+        sku=values.own_sku(payload.get("sku"), "sku"),
         fallback_sku=values.made_up_sku(slug or name or key),
         price=_price(payload),
         barcode=_barcode(payload, notes),
@@ -205,7 +206,7 @@ def _build_variation(payload: Payload, notes: Notes) -> ProductRecord:
         name=values.fitted(options or f"Variation {key}", 255, "product name", notes),
         own_name=False,
         parent_key=parent,
-        sku=_sku(payload),
+        sku=values.own_sku(payload.get("sku"), "sku"),
         fallback_sku=values.made_up_sku(parent, options or key),
         price=_price(payload),
         barcode=_barcode(payload, notes),
@@ -214,13 +215,6 @@ def _build_variation(payload: Payload, notes: Notes) -> ProductRecord:
         is_active=payload.get("status", "publish") == "publish",
         updated_at=_moment(payload, "date_modified"),
     )
-
-
-def _sku(payload: Payload) -> str | None:
-    found = values.text(payload.get("sku"))
-    if len(found) > 100:
-        raise BadRecord("sku is longer than 100 characters")
-    return found or None
 
 
 def _price(payload: Payload) -> Decimal | None:
@@ -322,12 +316,7 @@ def _build_order_consumer(payload: Payload, order_key: str, notes: Notes) -> Con
     account = _id(payload, "customer_id")
     email = values.email(billing.get("email"), notes)
     addresses = [_build_address(shipping, notes), _build_address(billing, notes)]
-    if account:
-        kind, key = SourceKind.CONSUMER, account
-    elif email:
-        kind, key = SourceKind.GUEST, email
-    else:
-        kind, key = SourceKind.ANONYMOUS, order_key
+    kind, key = identify_consumer(account, email, order_key)
     return ConsumerRecord(
         kind=kind,
         key=key,

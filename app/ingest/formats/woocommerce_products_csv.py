@@ -35,12 +35,10 @@ def _parse_product(number: int, row: Row) -> Item:
 
 def _build_product(row: Row, notes: Notes) -> ProductRecord:
     external_id = values.key(row.get("ID"), "ID")
-    sku = values.text(row["SKU"])
+    sku = values.own_sku(row["SKU"], "SKU")
     name = values.unescaped(row["Name"])
     if not external_id and not sku and not name:
         raise BadRecord("ID, SKU and Name are all blank")
-    if len(sku) > 100:
-        raise BadRecord("SKU is longer than 100 characters")
     is_variation = "variation" in _types(row)
     price = values.price(row.get("Sale price"), "Sale price")
     if price is None:
@@ -49,7 +47,7 @@ def _build_product(row: Row, notes: Notes) -> ProductRecord:
         kind=SourceKind.PRODUCT if external_id else SourceKind.PRODUCT_KEY,
         key=external_id or (f"sku:{sku}" if sku else f"name:{name}"),
         name=values.fitted(name or f"Product {external_id or sku}", 255, "product name", notes),
-        sku=sku or None,
+        sku=sku,
         fallback_sku=values.made_up_sku(name or sku or external_id),
         price=price,
         barcode=values.fitted(values.text(row.get("GTIN, UPC, EAN, or ISBN")), 100, "barcode", notes) or None,

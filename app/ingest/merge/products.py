@@ -30,7 +30,7 @@ _LAY_OUT_RECORDS = (
 )
 
 # Parents before their variations: a variation takes name and price from its parent.
-_PARENTS_FIRST = ("own_name", "NOT own_name")
+_PARENTS, _VARIATIONS = "n.own_name", "NOT n.own_name"
 
 _FIND_PARENTS = """
     UPDATE chunk_products c SET parent_id = s.product_id,
@@ -191,9 +191,8 @@ _COUNT_ORPHANS = "SELECT count(*) FROM chunk_products WHERE NOT own_name AND par
 
 async def merge_product_records(chunk: Chunk) -> None:
     await chunk.run_all(*_LAY_OUT_RECORDS, "ANALYZE chunk_products")
-    for condition in _PARENTS_FIRST:
-        part = f"n.{condition}" if condition == "own_name" else "NOT n.own_name"
-        if condition != "own_name":
+    for part in (_PARENTS, _VARIATIONS):
+        if part == _VARIATIONS:
             await chunk.run(_FIND_PARENTS)
         not_owned = _NOT_OWNED.format(key="n.key")
         for matches in (_BY_SKU, _BY_ALIAS, _BY_NAME):
