@@ -68,7 +68,7 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
         try:
             yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
         finally:
-            execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ async def running_worker(database: Database, *, concurrency: int = 1) -> AsyncIt
     """
     for module in TASK_MODULES:
         import_module(module)
-    connector = PsycopgConnector(conninfo=_libpq_url(database.url), min_size=1, max_size=concurrency + 2)
+    connector = PsycopgConnector(conninfo=_libpq_url(database.url), min_size=1, max_size=concurrency + 2, timeout=5.0)
     with queue.replace_connector(connector) as app:
         async with app.open_async():
             worker = asyncio.create_task(_work(app, database, concurrency), name="job worker")
@@ -49,6 +49,8 @@ async def running_worker(database: Database, *, concurrency: int = 1) -> AsyncIt
 
 async def _work(app: App, database: Database, concurrency: int) -> None:
     """Until cancelled: a worker ends when the database goes away, and the next one begins when it is back."""
+    task = asyncio.current_task()
+    assert task is not None
     while True:
         try:
             await app.run_worker_async(
@@ -61,6 +63,8 @@ async def _work(app: App, database: Database, concurrency: int) -> None:
                 additional_context={"database": database},
             )
         except Exception:
+            if task.cancelling():  # without the database a worker ends with that error in place of the cancellation
+                return
             logger.exception("The job worker stopped; starting it again in %s seconds", RESTART_SECONDS)
         await asyncio.sleep(RESTART_SECONDS)
 

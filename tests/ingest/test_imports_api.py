@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.service import create_token
@@ -20,8 +20,10 @@ from app.config import Settings
 from app.database import Database
 from app.ingest import loader
 from app.main import create_app
+from app.runtime import migrations
 from app.runtime.jobs import DEAD_AFTER_SECONDS, running_worker
 from tests.builders import create_admin, unique
+from tests.conftest import administration, new_database
 from tests.ingest.conftest import Ingest, as_bytes
 from tests.ingest.payloads import as_csv, as_ndjson, shopify_line, shopify_row, woo_customer, woo_line, woo_order
 
@@ -277,6 +279,18 @@ class TestJobs:
                 assert len(ended.all()) >= 2
             job = (await upload(live_api, [woo_order(1)], website)).json()
             await wait_for(is_done)
+
+    async def test_a_worker_stops_without_its_database(self, server_url: str):
+        with new_database(server_url) as url, administration(server_url) as execute:
+            migrations.upgrade(url)
+            database = Database(url)
+            async with running_worker(database) as worker:
+                await asyncio.sleep(0.5)
+                execute(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
+                stopping = asyncio.get_running_loop().time()
+            assert worker.done()
+            assert asyncio.get_running_loop().time() - stopping < 20
+            await database.dispose()
 
     async def test_the_job_of_a_killed_worker_is_run_again(self, live_api: httpx.AsyncClient, live_database: Database):
         website = unique("shop")
