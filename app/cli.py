@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from app.config import Settings
     from app.database import Database
+    from app.ingest.mapping import Mapping
 
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
@@ -227,23 +228,41 @@ def import_files(
         list[str] | None,
         typer.Option("--map", metavar="COLUMN=NAME", help="Our column and the file's, as order_number=Invoice."),
     ] = None,
+    mapping_file: Annotated[
+        str | None,
+        typer.Option("--mapping", metavar="FILE|NAME", help="A mapping in TOML, or the name of a shipped one."),
+    ] = None,
+    keep_mapping: Annotated[
+        bool, typer.Option("--keep-mapping", help="Read the website's later files with this mapping too.")
+    ] = False,
+    dayfirst: Annotated[bool, typer.Option("--dayfirst", help="03/04/2026 is the third of April.")] = False,
+    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers are written 1.234,50.")] = False,
+    returns: Annotated[
+        Literal["skip", "refund"], typer.Option("--returns", help="Leave return lines out, or book them as refunds.")
+    ] = "skip",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 where a record was rejected.")] = False,
 ) -> None:
     """Import files of a website. Exits 1 where a file could not be read; the others are imported all the same."""
     from app.ingest.commands import import_file, report
+    from app.ingest.formats.base import Options
     from app.ingest.reading import UnreadableFile
     from app.ingest.service import ImportRequest
     from app.websites.schemas import WebsiteArgument
 
     name = validate(WebsiteArgument, website=website).website
-    columns = dict(_split_mapping(entry) for entry in mapping or [])
+    options = Options(
+        mapping=_read_mapping(mapping_file, mapping or []),
+        dayfirst=dayfirst,
+        decimal_comma=decimal_comma,
+        returns=returns,
+    )
     settings = load_settings()
 
     async def work(database: "Database") -> tuple[int, int]:
         rejected = unreadable = 0
         for file in files:
-            request = ImportRequest(file, file.name, name, format_name, columns, dry_run)
+            request = ImportRequest(file, file.name, name, format_name, options, dry_run, keep_mapping)
             try:
                 finished = await import_file(database, request, settings)
             except (UnreadableFile, OSError) as error:
@@ -260,6 +279,17 @@ def import_files(
         raise typer.Exit(1)
     if strict and rejected:
         raise typer.Exit(3)
+
+
+def _read_mapping(file: str | None, entries: list[str]) -> "Mapping | None":
+    """The mapping of `--mapping`, with the columns of `--map` in place of its own."""
+    from app.ingest.mapping import Mapping, load_mapping, read_mapping
+
+    if not file and not entries:
+        return None
+    mapping = load_mapping(file) if file else Mapping()
+    columns = mapping.columns | dict(_split_mapping(entry) for entry in entries)
+    return read_mapping(mapping.model_copy(update={"columns": columns}).model_dump_json(exclude_defaults=True))
 
 
 def _split_mapping(entry: str) -> tuple[str, str]:

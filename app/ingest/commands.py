@@ -78,6 +78,7 @@ def report(job: Import) -> str:
     counts = [
         f"{job.records_created} created",
         f"{job.records_updated} updated",
+        f"{job.records_merged} merged",
         f"{job.records_unchanged} unchanged",
         f"{job.records_skipped} skipped",
         f"{job.records_rejected} rejected",
@@ -87,6 +88,10 @@ def report(job: Import) -> str:
         named = ", ".join(f"{count} {what}" for what, count in implied.items())
         lines.append(f"  {named} created from what the orders tell")
     lines += [f"  skipped by rule {rule}: {count}" for rule, count in job.details.get("skipped", {}).items()]
+    if rows := job.details.get("lines"):
+        lines.append("  rows of orders: " + ", ".join(f"{count} {rule}" for rule, count in sorted(rows.items())))
+    if ignored := job.details.get("ignored_columns"):
+        lines.append(f"  columns that are not read: {', '.join(ignored)}")
     lines += [f"  warning, {count} times: {text}" for text, count in job.details.get("warnings", {}).items()]
     if job.records_rejected:
         lines.append(f"  the rejected records: GET /api/v1/imports/{job.id}/rejects")

@@ -50,6 +50,7 @@ class Staged:
     rejected: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    lines: Counter[str] = field(default_factory=Counter)
 
 
 async def stage(
@@ -64,6 +65,7 @@ async def stage(
         rows = []
         rejects = []
         for item in batch:
+            staged.lines.update(item.lines or {})
             if isinstance(item, Parsed):
                 staged.records += 1
                 staged.warnings.update(item.warnings)

@@ -19,11 +19,26 @@ class ImportStatus(StrEnum):
     FAILED = "failed"
 
 
+class RejectStatus(StrEnum):
+    OPEN = "open"
+    RETRIED = "retried"  # by another import, which took it or rejected it anew
+    DISMISSED = "dismissed"
+
+
 _NONE = text("0")
+_NOTHING = text("'{}'")
+
+
+def _one_of(values: type[StrEnum]) -> str:
+    return f"status IN ({', '.join(repr(status.value) for status in values)})"
 
 
 class Import(Identified, Base):
-    """One file's way into the tables. `merged_up_to` is the checkpoint: the last staged position that is in."""
+    """One file's way into the tables. `merged_up_to` is the checkpoint: the last staged position that is in.
+
+    `options` are those the file was read with (`formats.base.Options`); `retry_of` is the import whose rejects this
+    one tried again.
+    """
 
     __tablename__ = "imports"
 
@@ -31,14 +46,17 @@ class Import(Identified, Base):
     file_name: Mapped[str] = mapped_column(String(255))
     format: Mapped[str] = mapped_column(String(50))
     dry_run: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    options: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
+    retry_of: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("imports.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(String(20), default=ImportStatus.QUEUED, server_default="queued")
     records_read: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
     records_created: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
     records_updated: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
+    records_merged: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
     records_unchanged: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
     records_skipped: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
     records_rejected: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
-    details: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
     error: Mapped[str | None] = mapped_column(Text)
     merged_up_to: Mapped[int] = mapped_column(BigInteger, default=0, server_default=_NONE)
     created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
@@ -46,7 +64,7 @@ class Import(Identified, Base):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
-        CheckConstraint(f"status IN ({', '.join(repr(status.value) for status in ImportStatus)})", name="status_known"),
+        CheckConstraint(_one_of(ImportStatus), name="status_known"),
         Index("ix_imports_source_website", "source_website", "id"),
     )
 
@@ -68,7 +86,7 @@ class ImportRecord(Base):
 
 
 class ImportReject(Identified, Base):
-    """A record that could not be taken: where it stood, why, and the record itself."""
+    """A record that could not be taken: where it stood, why, and the record itself. `retried_by` is an import."""
 
     __tablename__ = "import_rejects"
 
@@ -77,6 +95,12 @@ class ImportReject(Identified, Base):
     kind: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(Text)
     raw: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(20), default=RejectStatus.OPEN, server_default="open")
+    retried_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("imports.id", ondelete="SET NULL"))
+    settled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
 
-    __table_args__ = (Index("ix_import_rejects_import_id", "import_id", "id"),)
+    __table_args__ = (
+        CheckConstraint(_one_of(RejectStatus), name="status_known"),
+        Index("ix_import_rejects_import_id", "import_id", "id"),
+    )

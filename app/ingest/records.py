@@ -3,7 +3,7 @@
 `kind` and `key` say what the record is on its website (see `SourceKind`): its own id where it has one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -133,6 +133,10 @@ class OrderRecord:
 Record = ConsumerRecord | ProductRecord | OrderRecord | RefundRecord
 
 
+Lines = Mapping[str, int]
+"""What became of the rows of a record made of several: how many by each rule, such as {"taken": 3, "return": 1}."""
+
+
 @dataclass(slots=True)
 class Parsed:
     """A record with the place it stood at ("row 12", "record 3") and what had to be mended."""
@@ -140,6 +144,7 @@ class Parsed:
     place: str
     record: Record
     warnings: Sequence[str] = ()
+    lines: Lines | None = None
 
 
 @dataclass(slots=True)
@@ -148,6 +153,7 @@ class Rejected:
     kind: str
     reason: str
     raw: str
+    lines: Lines | None = None
 
 
 @dataclass(slots=True)
@@ -156,6 +162,7 @@ class Skipped:
 
     place: str
     rule: str
+    lines: Lines | None = None
 
 
 Item = Parsed | Rejected | Skipped

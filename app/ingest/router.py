@@ -14,7 +14,9 @@ from app.auth.dependencies import get_current_admin
 from app.config import Settings
 from app.database import ReadSessionDep, SessionDep
 from app.ingest import service, values
+from app.ingest.formats.base import Options
 from app.ingest.jobs import defer_merge
+from app.ingest.mapping import read_mapping
 from app.ingest.models import Import
 from app.ingest.reading import Limits
 from app.ingest.schemas import ImportForm, ImportQuery, ImportRead, RejectQuery, RejectRead
@@ -44,7 +46,13 @@ async def create_import(
                 file_name=values.text(Path(form.file.filename or "").name) or "upload",
                 source_website=form.source_website,
                 format=form.format,
-                mapping=form.mapping,
+                options=Options(
+                    mapping=read_mapping(form.mapping) if form.mapping else None,
+                    dayfirst=form.dayfirst,
+                    decimal_comma=form.decimal_comma,
+                    returns=form.returns,
+                ),
+                keep_mapping=form.keep_mapping,
                 dry_run=form.dry_run,
             ),
             Limits(unpacked_bytes=settings.max_unpacked_bytes, record_bytes=settings.max_record_bytes),

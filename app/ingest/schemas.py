@@ -1,9 +1,10 @@
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import UploadFile
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
+from app.ingest.formats.base import Returns
 from app.ingest.models import ImportStatus
 from app.utils.pagination import PageQuery
 from app.utils.schemas import Schema, WebsiteName
@@ -18,43 +19,58 @@ FormatName = Literal[
     "woocommerce_json",
     "generic",
 ]
-_mapping = TypeAdapter(dict[str, str])
 
 
 class ImportForm(Schema):
     file: UploadFile = Field(description="CSV, JSON or NDJSON, plain or gzipped")
     source_website: WebsiteName
     format: FormatName | None = Field(None, description="recognised from the content where not given")
-    mapping: dict[str, str] | None = Field(
+    mapping: str | None = Field(
         None,
-        description="for the generic format: a JSON object, our column to the file's",
+        max_length=100_000,
+        description="how to read a file of no known platform: a JSON object of our columns to the file's, a whole "
+        "mapping as TOML or JSON, or the name of a shipped one",
         examples=['{"order_number": "Invoice"}'],
     )
+    keep_mapping: bool = Field(False, description="read the website's later files with this mapping too")
+    dayfirst: bool = Field(False, description="dates such as 03/04/2026 are the third of April")
+    decimal_comma: bool = Field(False, description="numbers are written 1.234,50")
+    returns: Returns = Field("skip", description="what to do with lines that are returns")
     dry_run: bool = Field(False, description="say what would change, and change nothing")
 
     @field_validator("format", "mapping", mode="before")
     @classmethod
-    def _read_text(cls, value: object, info: ValidationInfo) -> object:
+    def _read_text(cls, value: object) -> object:
         """A form's fields are text; an empty one, as browsers send it, is none."""
-        if value == "" or info.field_name == "format" or not isinstance(value, str):
-            return value or None
-        try:
-            return _mapping.validate_json(value)
-        except ValidationError:
-            raise ValueError('must be a JSON object of column names, as {"order_number": "Invoice"}') from None
+        return value or None
+
+
+class Change(Schema):
+    """What an import would change of one row: each field with its value now and then."""
+
+    place: str = Field(examples=["row 12"])
+    kind: str = Field(examples=["product"])
+    key: str = Field(description="the website's id, or what the record is known by without one")
+    fields: dict[str, tuple[Any, Any]] = Field(examples=[{"price": ["9.00", "9.50"]}])
 
 
 class ImportDetails(Schema):
     kinds: dict[str, Counts] = Field(default_factory=dict, description="outcomes by the kind of record")
     skipped: Counts = Field(default_factory=dict, description="records left out, by the rule that says so")
     warnings: Counts = Field(default_factory=dict, description="what had to be mended, and how often")
+    lines: Counts = Field(
+        default_factory=dict,
+        description="of a file of order lines: how many rows were taken, and how many each rule made something else of",
+    )
+    ignored_columns: list[str] = Field(default_factory=list, description="columns of the file that are not read")
+    changes: list[Change] = Field(default_factory=list, description="of a dry run: the first 20 changes, by field")
     also_created: Counts = Field(
         default_factory=dict, description="consumers and products that only orders told of", examples=[{"products": 14}]
     )
 
 
 class ImportRead(Schema):
-    """The report. Every record read is created, updated, unchanged, skipped or rejected."""
+    """The report. Every record read is created, updated, merged, unchanged, skipped or rejected."""
 
     id: int
     source_website: str
@@ -65,6 +81,7 @@ class ImportRead(Schema):
     read: Annotated[int, Field(validation_alias="records_read")]
     created: Annotated[int, Field(validation_alias="records_created")]
     updated: Annotated[int, Field(validation_alias="records_updated")]
+    merged: Annotated[int, Field(validation_alias="records_merged")]
     unchanged: Annotated[int, Field(validation_alias="records_unchanged")]
     skipped: Annotated[int, Field(validation_alias="records_skipped")]
     rejected: Annotated[int, Field(validation_alias="records_rejected")]

@@ -1,7 +1,6 @@
 """Imports: a file is read and staged at once, and merged by a job or, for the command line, right away."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,48 +11,61 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.ingest.formats import find_format
 from app.ingest.formats.base import Options
 from app.ingest.loader import Progress, join_scattered_rows, no_progress, stage
+from app.ingest.mapping import Mapping
 from app.ingest.models import Import, ImportReject
 from app.ingest.reading import Limits, SourceFile
 from app.ingest.schemas import ImportQuery, RejectQuery
 from app.utils.errors import NotFound
 from app.utils.pagination import paginate
-from app.websites.service import ensure_website
+from app.websites.service import ensure_website, get_mapping, keep_mapping
 
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """What to import. `mapping` renames columns of a generic file: canonical name → the file's."""
+    """What to import, and how to read it. With `keep_mapping` the website's later files are read the same way."""
 
     path: Path
     file_name: str
     source_website: str
     format: str | None = None
-    mapping: Mapping[str, str] | None = None
+    options: Options = Options()  # noqa: RUF009 — frozen
     dry_run: bool = False
+    keep_mapping: bool = False
 
 
 async def stage_import(
     session: AsyncSession, request: ImportRequest, limits: Limits, *, progress: Progress = no_progress
 ) -> Import:
     """Read the whole file into staging, in the session's transaction. Raises UnreadableFile."""
-    options = Options(mapping=request.mapping or {})
     file = await asyncio.to_thread(SourceFile, request.path, limits)
-    format_ = await asyncio.to_thread(find_format, file, options, request.format)
+    kept = await get_mapping(session, request.source_website)
+    format_, options = await asyncio.to_thread(
+        find_format, file, request.options, request.format, kept=Mapping.model_validate(kept) if kept else None
+    )
     await ensure_website(session, request.source_website)
+    if request.keep_mapping:
+        await keep_mapping(session, request.source_website, options.as_json()["mapping"])
     started = Import(
         source_website=request.source_website,
         file_name=request.file_name[-255:],
         format=format_.name,
         dry_run=request.dry_run,
+        options=options.as_json(),
     )
     session.add(started)
     await session.flush()
     staged = await stage(session, started.id, format_.read(file, options), progress=progress)
     joined = await join_scattered_rows(session, started.id) if format_.rows_may_scatter else 0
+    ignored = [] if file.is_json else [name for name in file.header() if not format_.reads_column(name, options)]
     started.records_read = staged.records - joined + staged.rejected + staged.skipped.total()
     started.records_rejected = staged.rejected
     started.records_skipped = staged.skipped.total()
-    started.details = {"skipped": dict(staged.skipped), "warnings": dict(staged.warnings)}
+    started.details = {
+        "skipped": dict(staged.skipped),
+        "warnings": dict(staged.warnings),
+        "lines": dict(staged.lines),
+        "ignored_columns": ignored,
+    }
     await session.flush()
     return started
 

@@ -23,12 +23,16 @@ from app.utils.clock import utc_now
 
 
 class Website(Base):
-    """A value of `source_website`. Its row appears with the first record that names it."""
+    """A value of `source_website`. Its row appears with the first record that names it.
+
+    `mapping` tells how the website's own files are read (`ingest.mapping.Mapping`).
+    """
 
     __tablename__ = "websites"
 
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     currency: Mapped[str | None] = mapped_column(String(3))
+    mapping: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
 
 

@@ -1,6 +1,8 @@
 """Source websites: a name is known from the first record that carries it."""
 
-from sqlalchemy import Select, select
+from typing import Any
+
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +16,15 @@ async def ensure_website(session: AsyncSession, name: str) -> None:
 async def get_currency(session: AsyncSession, name: str) -> str | None:
     """The website's own currency, where it is known."""
     return await session.scalar(select(Website.currency).where(Website.name == name))
+
+
+async def get_mapping(session: AsyncSession, name: str) -> dict[str, Any] | None:
+    """How the website's own files are read, where it was kept with an import."""
+    return await session.scalar(select(Website.mapping).where(Website.name == name))
+
+
+async def keep_mapping(session: AsyncSession, name: str, mapping: dict[str, Any] | None) -> None:
+    await session.execute(update(Website).where(Website.name == name).values(mapping=mapping))
 
 
 async def find_order_source(session: AsyncSession, order_id: int) -> str | None:

@@ -41,7 +41,7 @@ def test_exit_codes_and_reports(run: Run, write: Callable[[Any], Path], tmp_path
 
     imported = run("sailor", good)
     assert imported.returncode == 0
-    assert "2 created, 0 updated, 0 unchanged, 0 skipped, 0 rejected" in imported.stdout
+    assert "2 created, 0 updated, 0 merged, 0 unchanged, 0 skipped, 0 rejected" in imported.stdout
     assert "2 unchanged" in run("sailor", good).stdout
 
     assert run("sailor", bad_record).returncode == 0

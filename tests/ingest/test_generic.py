@@ -1,5 +1,6 @@
 """The generic format, without a database."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from app.ingest.formats import find_format
 from app.ingest.formats.base import Options
 from app.ingest.formats.generic import FORMAT
+from app.ingest.mapping import Mapping, read_mapping
 from app.ingest.reading import SourceFile, UnreadableFile
 from app.ingest.records import AddressRecord, ConsumerRecord, Item, OrderRecord, Parsed, ProductRecord, Rejected
 from tests.ingest.conftest import LIMITS
@@ -18,8 +20,8 @@ from tests.ingest.payloads import as_csv, as_ndjson
 @pytest.fixture
 def read(write: Any) -> Any:
     def read(content: Any, **mapping: str) -> list[Item]:
-        file, options = SourceFile(write(content), LIMITS), Options(mapping)
-        assert find_format(file, options).name == "generic"
+        file, options = SourceFile(write(content), LIMITS), Options(Mapping(columns=mapping) if mapping else None)
+        assert find_format(file, options)[0].name == "generic"
         return list(FORMAT.read(file, options))
 
     return read
@@ -166,19 +168,19 @@ class TestMapping:
     @pytest.mark.parametrize(
         ("mapping", "sentence"),
         [
-            ({"invoice": "Invoice"}, "invoice is none of our columns"),
+            ({"invoice": "Invoice"}, "invoice: none of our columns"),
             ({"order_number": "Bill"}, "the file has no column Bill"),
         ],
     )
     def test_one_that_does_not_fit(self, write: Any, mapping: dict[str, str], sentence: str):
         file = SourceFile(write("Invoice,email\n1,a@example.com\n"), LIMITS)
         with pytest.raises(UnreadableFile, match=sentence):
-            list(FORMAT.read(file, Options(mapping)))
+            list(FORMAT.read(file, Options(read_mapping(json.dumps(mapping)))))
 
     def test_other_formats_take_none(self, write: Any):
         file = SourceFile(write("Invoice,email\n1,a@example.com\n"), LIMITS)
         with pytest.raises(UnreadableFile, match="Only the format generic takes a mapping"):
-            find_format(file, Options({"order_number": "Invoice"}), "woocommerce_json")
+            find_format(file, Options(Mapping(columns={"order_number": "Invoice"})), "woocommerce_json")
 
 
 def test_returns_and_lines_of_nothing_are_no_sales(read: Any):

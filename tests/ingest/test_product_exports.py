@@ -48,7 +48,7 @@ NEW = [{RENAMED.get(name, name): value for name, value in row.items()} for row i
 
 def read(path: Path) -> tuple[str, list[Any]]:
     file = SourceFile(path, LIMITS)
-    found = find_format(file, Options())
+    found, _ = find_format(file, Options())
     return found.name, list(found.read(file, Options()))
 
 

@@ -29,8 +29,8 @@ def read_values(path: Path, limits: Limits = LIMITS) -> list[Any]:
 def read_anything(path: Path, limits: Limits = LIMITS) -> None:
     """As an import would: recognise, then read to the end."""
     file = SourceFile(path, limits)
-    options = Options()
-    for _ in find_format(file, options).read(file, options):
+    found, options = find_format(file, Options())
+    for _ in found.read(file, options):
         pass
 
 

@@ -83,7 +83,7 @@ def product(**overrides: Any) -> Payload:
 
 def read(path: Path) -> list[Any]:
     file = SourceFile(path, LIMITS)
-    found = find_format(file, Options())
+    found, _ = find_format(file, Options())
     assert found.name == "shopify_json"
     items = list(found.read(file, Options()))
     records = [item.record for item in items if isinstance(item, Parsed)]

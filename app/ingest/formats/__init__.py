@@ -1,5 +1,6 @@
 """Formats: each turns one platform's payloads into records. A new one is a module with a FORMAT and a line here."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from app.ingest.formats import (
@@ -12,6 +13,7 @@ from app.ingest.formats import (
     woocommerce_products_csv,
 )
 from app.ingest.formats.base import Format, Options
+from app.ingest.mapping import Mapping
 from app.ingest.reading import SourceFile, UnreadableFile
 
 # The order matters: the generic format takes what no platform's does.
@@ -29,27 +31,32 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def find_format(file: SourceFile, options: Options, name: str | None = None) -> Format:
-    """The format called `name`, or the one that recognises the file. Raises UnreadableFile."""
+def find_format(
+    file: SourceFile, options: Options, name: str | None = None, *, kept: Mapping | None = None
+) -> tuple[Format, Options]:
+    """The format called `name`, or the one that recognises the file, and the options to read it with.
+
+    A mapping given with the import means the generic format; one kept with the website serves where the generic
+    format is named, or no platform's recognises the file. Raises UnreadableFile.
+    """
     if options.mapping:
         if name not in {None, generic.FORMAT.name}:
-            raise UnreadableFile(
-                f"Only the format generic takes a mapping, {name} finds its columns by itself.",
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                field="mapping",
-            )
-        return generic.FORMAT
+            raise _refusal(f"Only the format generic takes a mapping, {name} finds its columns by itself.", "mapping")
+        return generic.FORMAT, options
+    mapped = replace(options, mapping=kept)
     if name is not None:
         if name not in FORMATS:
-            raise UnreadableFile(
-                f"There is no format {name!r}; known are {', '.join(FORMATS)}.",
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                field="format",
-            )
-        return FORMATS[name]
+            raise _refusal(f"There is no format {name!r}; known are {', '.join(FORMATS)}.", "format")
+        return FORMATS[name], mapped if FORMATS[name] is generic.FORMAT else options
     for candidate in FORMATS.values():
+        if candidate is generic.FORMAT and kept is not None:
+            return candidate, mapped
         if candidate.recognises(file, options):
-            return candidate
+            return candidate, options
     what = "JSON" if file.is_json else f"header ({', '.join(file.header()[:12]) or 'none'})"
     known = "; ".join(f"{each.title}: {each.columns_needed}" for each in FORMATS.values())
-    raise UnreadableFile(f"No known format has this {what}. Known are {known}.", HTTPStatus.UNPROCESSABLE_ENTITY)
+    raise _refusal(f"No known format has this {what}. Known are {known}.", "file")
+
+
+def _refusal(sentence: str, field: str) -> UnreadableFile:
+    return UnreadableFile(sentence, HTTPStatus.UNPROCESSABLE_ENTITY, field=field)

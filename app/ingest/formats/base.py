@@ -1,12 +1,13 @@
 """What a format is, and the turning of payloads into items with each failure kept to its own record."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal, Self
 
 import orjson
 
+from app.ingest.mapping import Mapping
 from app.ingest.reading import BadLine, SourceFile, UnreadableFile
 from app.ingest.records import Item, Parsed, Record, Rejected, Skipped
 from app.ingest.values import BadRecord, Notes
@@ -16,11 +17,35 @@ class SkipRecord(Exception):
     """This record is left out by a rule; the message names the rule."""
 
 
+Returns = Literal["skip", "refund"]
+
+
 @dataclass(frozen=True)
 class Options:
-    """`mapping` renames columns: canonical name → the file's. Only the generic format takes one."""
+    """How a file is to be read, where its content alone does not tell.
 
-    mapping: Mapping[str, str] = field(default_factory=dict)
+    Only the generic format takes a `mapping`. `dayfirst` and `decimal_comma` are what a spreadsheet made of dates and
+    numbers. `returns` of a file that lists them as lines are left out, or booked as refunds of what was bought.
+    """
+
+    mapping: Mapping | None = None
+    dayfirst: bool = False
+    decimal_comma: bool = False
+    returns: Returns = "skip"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "mapping": self.mapping.model_dump(mode="json", exclude_defaults=True) if self.mapping else None,
+            "dayfirst": self.dayfirst,
+            "decimal_comma": self.decimal_comma,
+            "returns": self.returns,
+        }
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Self:
+        """The reverse of `as_json`."""
+        mapping = kept.get("mapping")
+        return cls(**kept | {"mapping": Mapping.model_validate(mapping) if mapping else None})
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,8 @@ class Format:
     read: Callable[[SourceFile, Options], Iterator[Item]]
     columns_needed: str
     """What the file must have, for the message to a person whose file was not recognised."""
+    reads_column: Callable[[str, Options], bool] = lambda _name, _options: True
+    """Whether a CSV column of that name is read; the others are named in the report, once."""
     rows_may_scatter: bool = False
     """Some orders of it are `is_partial`: their rows need not stand together."""
 

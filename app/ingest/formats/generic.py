@@ -12,6 +12,7 @@ from typing import Any
 
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, as_text, parse, require_columns
+from app.ingest.mapping import CONSUMER_COLUMNS, LINE_COLUMNS
 from app.ingest.reading import BadLine, SourceFile, UnreadableFile
 from app.ingest.records import (
     AddressRecord,
@@ -30,15 +31,6 @@ from app.websites.models import SourceKind
 Row = dict[str, Any]
 ZERO = Decimal(0)
 TITLE = "generic file"
-
-CONSUMER_COLUMNS = {"customer_id", "email", "name", "phone", "country", "city", "district", "address", "updated_at"}
-PRODUCT_COLUMNS = {"product_id", "sku", "product_name", "variant", "barcode", "price", "stock_quantity", "is_active"}
-LINE_COLUMNS = {"product_id", "sku", "product_name", "quantity", "unit_price", "total_price"}
-ORDER_COLUMNS = {
-    "order_id", "order_number", "placed_at", "status", "currency", "total_amount", "discount_total", "shipping_total",
-    "tax_total", "fee_total", "refunded_total", "tax_included", "is_test", "lines",
-}  # fmt: skip
-COLUMNS = CONSUMER_COLUMNS | PRODUCT_COLUMNS | LINE_COLUMNS | ORDER_COLUMNS
 
 STATUSES = {
     "": OrderStatus.PENDING,
@@ -81,7 +73,7 @@ def read(file: SourceFile, options: Options) -> Iterator[Item]:
     if not file.is_json:
         columns = _renamed(dict.fromkeys(file.header()), options)
         if find_kind(columns) is None:
-            require_columns(file, {options.mapping.get("order_number", "order_number")}, TITLE)
+            require_columns(file, {_columns(options).get("order_number", "order_number")}, TITLE)
     group: list[tuple[str, Row]] = []
     for place, given in _rows(file):
         row = _renamed(given, options) if isinstance(given, dict) else None
@@ -102,13 +94,15 @@ def read(file: SourceFile, options: Options) -> Iterator[Item]:
         yield _parse_order(group)
 
 
+def _columns(options: Options) -> dict[str, str]:
+    return options.mapping.columns if options.mapping else {}
+
+
 def _check_mapping(file: SourceFile, options: Options) -> None:
-    unknown = sorted(options.mapping.keys() - COLUMNS)
     header = None if file.is_json else set(file.header())
-    absent = sorted(set(options.mapping.values()) - header) if header is not None else []
-    if unknown or absent:
-        faults = [f"{name} is none of our columns ({', '.join(sorted(COLUMNS))})" for name in unknown]
-        faults += [f"the file has no column {name}" for name in absent]
+    absent = sorted(set(_columns(options).values()) - header) if header is not None else []
+    if absent:
+        faults = [f"the file has no column {name}" for name in absent]
         raise UnreadableFile(
             f"The mapping does not fit: {'; '.join(faults)}.", HTTPStatus.UNPROCESSABLE_ENTITY, field="mapping"
         )
@@ -129,10 +123,11 @@ def _rows(file: SourceFile) -> Iterator[tuple[str, Any]]:
 
 def _renamed(row: Row, options: Options) -> Row:
     """Canonical names in place of the file's. Where a name has a mapping, the file's own column of it is not read."""
-    if not options.mapping:
+    columns = _columns(options)
+    if not columns:
         return row
-    renamed = {name: value for name, value in row.items() if name not in options.mapping}
-    return renamed | {name: row[column] for name, column in options.mapping.items() if column in row}
+    renamed = {name: value for name, value in row.items() if name not in columns}
+    return renamed | {name: row[column] for name, column in columns.items() if column in row}
 
 
 def _order_key(row: Row) -> tuple[str, str]:
