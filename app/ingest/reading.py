@@ -6,13 +6,14 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast
 
 import ijson
 import orjson
@@ -84,6 +85,29 @@ class _Bounded(io.RawIOBase):
         return len(chunk)
 
 
+class Source(Protocol):
+    """What a format reads from: a file, or the raw records of rejects that are tried again."""
+
+    @property
+    def is_json(self) -> bool: ...
+
+    def header(self) -> list[str]:
+        """The names of a CSV's columns."""
+        ...
+
+    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Each row of a CSV by column, with its number."""
+        ...
+
+    def values(self) -> Iterator[tuple[str, Any]]:
+        """Each JSON value with its place; a BadLine for what is none."""
+        ...
+
+    def laid_out(self, header: Sequence[str] | None, delimiter: str | None) -> "Source":
+        """The same, read as CSV with these column names in place of a header row, and this delimiter."""
+        ...
+
+
 class SourceFile:
     """A file whose beginning has been looked at. `rows` and `values` read it from the start, as often as asked."""
 
@@ -100,7 +124,18 @@ class SourceFile:
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             )
         self.encoding = self._find_encoding()
-        self.is_json = self._start().startswith(("{", "["))
+        self._header: list[str] | None = None
+        self._separator: str | None = None
+
+    @property
+    def is_json(self) -> bool:
+        return self._header is None and self._start().startswith(("{", "["))
+
+    def laid_out(self, header: Sequence[str] | None, delimiter: str | None) -> "SourceFile":
+        """As `Source.laid_out`; the delimiter "whitespace" is any run of blanks."""
+        other = copy(self)
+        other._header, other._separator = list(header) if header else None, delimiter
+        return other
 
     def _open(self) -> io.BufferedReader:
         raw = self.path.open("rb")

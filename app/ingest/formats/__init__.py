@@ -14,7 +14,7 @@ from app.ingest.formats import (
 )
 from app.ingest.formats.base import Format, Options
 from app.ingest.mapping import Mapping
-from app.ingest.reading import SourceFile, UnreadableFile
+from app.ingest.reading import Source, UnreadableFile
 
 # The order matters: the generic format takes what no platform's does.
 FORMATS: dict[str, Format] = {
@@ -32,7 +32,7 @@ FORMATS: dict[str, Format] = {
 
 
 def find_format(
-    file: SourceFile, options: Options, name: str | None = None, *, kept: Mapping | None = None
+    file: Source, options: Options, name: str | None = None, *, kept: Mapping | None = None
 ) -> tuple[Format, Options]:
     """The format called `name`, or the one that recognises the file, and the options to read it with.
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import orjson
 
 from app.ingest.mapping import Mapping
-from app.ingest.reading import BadLine, SourceFile, UnreadableFile
+from app.ingest.reading import BadLine, Source, UnreadableFile
 from app.ingest.records import Item, Parsed, Record, Rejected, Skipped
 from app.ingest.values import BadRecord, Notes
 
@@ -52,8 +52,8 @@ class Options:
 class Format:
     name: str
     title: str
-    recognises: Callable[[SourceFile, Options], bool]
-    read: Callable[[SourceFile, Options], Iterator[Item]]
+    recognises: Callable[[Source, Options], bool]
+    read: Callable[[Source, Options], Iterator[Item]]
     columns_needed: str
     """What the file must have, for the message to a person whose file was not recognised."""
     reads_column: Callable[[str, Options], bool] = lambda _name, _options: True
@@ -81,7 +81,7 @@ def as_text(raw: Any) -> str:
     return orjson.dumps(raw, default=str).decode().replace("\\u0000", "")
 
 
-def require_columns(file: SourceFile, needed: set[str], title: str) -> None:
+def require_columns(file: Source, needed: set[str], title: str) -> None:
     missing = sorted(needed - set(file.header()))
     if missing:
         raise UnreadableFile(

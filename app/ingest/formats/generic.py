@@ -13,7 +13,7 @@ from typing import Any
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, as_text, parse, require_columns
 from app.ingest.mapping import CONSUMER_COLUMNS, LINE_COLUMNS
-from app.ingest.reading import BadLine, SourceFile, UnreadableFile
+from app.ingest.reading import BadLine, Source, UnreadableFile
 from app.ingest.records import (
     AddressRecord,
     ConsumerRecord,
@@ -61,14 +61,14 @@ def find_kind(columns: Iterable[str]) -> str | None:
     return None
 
 
-def recognises(file: SourceFile, options: Options) -> bool:
+def recognises(file: Source, options: Options) -> bool:
     if file.is_json:
         _place, first = next(file.values(), ("", None))
         return isinstance(first, dict) and find_kind(_renamed(first, options)) is not None
     return find_kind(_renamed(dict.fromkeys(file.header()), options)) is not None
 
 
-def read(file: SourceFile, options: Options) -> Iterator[Item]:
+def read(file: Source, options: Options) -> Iterator[Item]:
     _check_mapping(file, options)
     if not file.is_json:
         columns = _renamed(dict.fromkeys(file.header()), options)
@@ -98,7 +98,7 @@ def _columns(options: Options) -> dict[str, str]:
     return options.mapping.columns if options.mapping else {}
 
 
-def _check_mapping(file: SourceFile, options: Options) -> None:
+def _check_mapping(file: Source, options: Options) -> None:
     header = None if file.is_json else set(file.header())
     absent = sorted(set(_columns(options).values()) - header) if header is not None else []
     if absent:
@@ -113,7 +113,7 @@ def _is_order_row(row: Row) -> bool:
     return find_kind(row) == "order" and not isinstance(row.get("lines"), list)
 
 
-def _rows(file: SourceFile) -> Iterator[tuple[str, Any]]:
+def _rows(file: Source) -> Iterator[tuple[str, Any]]:
     if file.is_json:
         yield from file.values()
     else:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, as_text, parse, require_columns
-from app.ingest.reading import SourceFile
+from app.ingest.reading import Source
 from app.ingest.records import AddressRecord, ConsumerRecord, Item, LineRecord, OrderRecord, Rejected, identify_consumer
 from app.ingest.values import BadRecord, Notes
 from app.orders.models import OrderStatus
@@ -21,11 +21,11 @@ NEEDED = {"Name", "Email", "Created at", "Total", "Lineitem name"}
 TITLE = "Shopify order export"
 
 
-def recognises(file: SourceFile, _: Options) -> bool:
+def recognises(file: Source, _: Options) -> bool:
     return not file.is_json and set(file.header()) >= NEEDED
 
 
-def read(file: SourceFile, _: Options) -> Iterator[Item]:
+def read(file: Source, _: Options) -> Iterator[Item]:
     require_columns(file, NEEDED, TITLE)
     group: list[Row] = []
     first = last = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, parse, require_columns
-from app.ingest.reading import SourceFile
+from app.ingest.reading import Source
 from app.ingest.records import ConsumerRecord, Item
 from app.ingest.values import BadRecord, Notes
 from app.websites.models import SourceKind
@@ -17,11 +17,11 @@ TITLE = "Shopify customer export"
 NEEDED = {"First Name", "Last Name", "Email", "Total Spent"}
 
 
-def recognises(file: SourceFile, _: Options) -> bool:
+def recognises(file: Source, _: Options) -> bool:
     return not file.is_json and set(file.header()) >= NEEDED
 
 
-def read(file: SourceFile, _: Options) -> Iterator[Item]:
+def read(file: Source, _: Options) -> Iterator[Item]:
     require_columns(file, NEEDED, TITLE)
     for number, row in file.rows():
         yield _parse_customer(number, row)

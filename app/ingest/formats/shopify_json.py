@@ -13,7 +13,7 @@ from app.ingest import values
 from app.ingest.formats.base import Format, Options, as_text, parse
 from app.ingest.formats.payloads import Payload, first_text, nested, objects
 from app.ingest.formats.shopify_csv import describe_status, map_status
-from app.ingest.reading import BadLine, SourceFile
+from app.ingest.reading import BadLine, Source
 from app.ingest.records import (
     AddressRecord,
     ConsumerRecord,
@@ -49,14 +49,14 @@ def find_kind(payload: Any) -> str | None:
     return next((kind for kind, keys in _SIGNS.items() if keys <= payload.keys()), None)
 
 
-def recognises(file: SourceFile, _: Options) -> bool:
+def recognises(file: Source, _: Options) -> bool:
     if not file.is_json:
         return False
     _place, first = next(file.values(), ("", None))
     return find_kind(first) is not None
 
 
-def read(file: SourceFile, _: Options) -> Iterator[Item]:
+def read(file: Source, _: Options) -> Iterator[Item]:
     for place, payload in file.values():
         kind = find_kind(payload)
         if kind is None:

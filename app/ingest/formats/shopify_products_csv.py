@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, parse, require_columns
-from app.ingest.reading import SourceFile
+from app.ingest.reading import Source
 from app.ingest.records import Item, ProductRecord
 from app.ingest.values import BadRecord, Notes
 from app.websites.models import SourceKind
@@ -33,14 +33,14 @@ NEW_HEADER = {"URL handle", "Title", "Price"}
 NO_OPTION = "Default Title"
 
 
-def recognises(file: SourceFile, _: Options) -> bool:
+def recognises(file: Source, _: Options) -> bool:
     if file.is_json:
         return False
     header = set(file.header())
     return header >= OLD_HEADER or header >= NEW_HEADER
 
 
-def read(file: SourceFile, _: Options) -> Iterator[Item]:
+def read(file: Source, _: Options) -> Iterator[Item]:
     if not set(file.header()) >= NEW_HEADER:
         require_columns(file, OLD_HEADER, TITLE)
     product: Row = {}

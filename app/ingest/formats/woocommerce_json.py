@@ -12,7 +12,7 @@ from typing import Any
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, SkipRecord, parse
 from app.ingest.formats.payloads import Payload, first_text, nested, objects
-from app.ingest.reading import BadLine, SourceFile
+from app.ingest.reading import BadLine, Source
 from app.ingest.records import (
     AddressRecord,
     ConsumerRecord,
@@ -59,14 +59,14 @@ def find_kind(payload: Any) -> str | None:
     return next((kind for kind, keys in _SIGNS.items() if keys <= payload.keys()), None)
 
 
-def recognises(file: SourceFile, _: Options) -> bool:
+def recognises(file: Source, _: Options) -> bool:
     if not file.is_json:
         return False
     place, first = next(file.values(), ("", None))
     return any(find_kind(payload) is not None for _, payload in _unfolded(place, first))
 
 
-def read(file: SourceFile, _: Options) -> Iterator[Item]:
+def read(file: Source, _: Options) -> Iterator[Item]:
     for file_place, value in file.values():
         for place, payload in _unfolded(file_place, value):
             kind = find_kind(payload)

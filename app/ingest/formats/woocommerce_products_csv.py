@@ -9,7 +9,7 @@ from itertools import count
 
 from app.ingest import values
 from app.ingest.formats.base import Format, Options, parse, require_columns
-from app.ingest.reading import SourceFile
+from app.ingest.reading import Source
 from app.ingest.records import Item, ProductRecord
 from app.ingest.values import BadRecord, Notes
 from app.websites.models import SourceKind
@@ -19,11 +19,11 @@ TITLE = "WooCommerce product export"
 NEEDED = {"Type", "SKU", "Name", "Published", "Regular price"}
 
 
-def recognises(file: SourceFile, _: Options) -> bool:
+def recognises(file: Source, _: Options) -> bool:
     return not file.is_json and set(file.header()) >= NEEDED
 
 
-def read(file: SourceFile, _: Options) -> Iterator[Item]:
+def read(file: Source, _: Options) -> Iterator[Item]:
     require_columns(file, NEEDED, TITLE)
     for number, row in file.rows():
         yield _parse_product(number, row)
