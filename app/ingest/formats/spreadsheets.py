@@ -31,14 +31,10 @@ def iso_date(value: Any) -> Any:
     if found is None:
         return value
     day, _, month, year, time = found.groups()
-    date = (
-        f"{int(year):04d}-{int(month):02d}-{int(day):02d}"
-        if len(year) == 4
-        else f"20{year}-{int(month):02d}-{int(day):02d}"
-    )
+    date = f"{year if len(year) == 4 else '20' + year}-{int(month):02d}-{int(day):02d}"
     if time is None:
         return date
-    return f"{date} {'0' if re.match(r'\d:', time) else ''}{time}"
+    return f"{date} {time.zfill(len(time) + 1) if time[1:2] == ':' else time}"
 
 
 def point_number(value: Any) -> Any:
