@@ -33,6 +33,8 @@ app = typer.Typer(
 )
 admin_app = typer.Typer(no_args_is_help=True, help="The people who may use the API.")
 app.add_typer(admin_app, name="admin")
+imports_app = typer.Typer(no_args_is_help=True, help="Imports so far, and the records that could not be taken.")
+app.add_typer(imports_app, name="imports")
 
 
 def main() -> None:
@@ -217,6 +219,18 @@ def restore(
             migrations.require_head(database.url)
 
 
+Mappings = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=NAME", help="Our column and the file's, as order_number=Invoice."),
+]
+MappingFile = Annotated[
+    str | None, typer.Option("--mapping", metavar="FILE|NAME", help="A mapping in TOML, or the name of a shipped one.")
+]
+DayFirst = Annotated[bool, typer.Option("--dayfirst", help="03/04/2026 is the third of April.")]
+DecimalComma = Annotated[bool, typer.Option("--decimal-comma", help="Numbers are written 1.234,50.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where a record was rejected.")]
+
+
 @app.command("import")
 def import_files(
     website: Annotated[str, typer.Argument(help="The source website, such as sailor.")],
@@ -224,24 +238,18 @@ def import_files(
     format_name: Annotated[
         str | None, typer.Option("--format", help="Recognised from the content where not given.")
     ] = None,
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="COLUMN=NAME", help="Our column and the file's, as order_number=Invoice."),
-    ] = None,
-    mapping_file: Annotated[
-        str | None,
-        typer.Option("--mapping", metavar="FILE|NAME", help="A mapping in TOML, or the name of a shipped one."),
-    ] = None,
+    mapping: Mappings = None,
+    mapping_file: MappingFile = None,
     keep_mapping: Annotated[
         bool, typer.Option("--keep-mapping", help="Read the website's later files with this mapping too.")
     ] = False,
-    dayfirst: Annotated[bool, typer.Option("--dayfirst", help="03/04/2026 is the third of April.")] = False,
-    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers are written 1.234,50.")] = False,
+    dayfirst: DayFirst = False,
+    decimal_comma: DecimalComma = False,
     returns: Annotated[
         Literal["skip", "refund"], typer.Option("--returns", help="Leave return lines out, or book them as refunds.")
     ] = "skip",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 where a record was rejected.")] = False,
+    strict: Strict = False,
 ) -> None:
     """Import files of a website. Exits 1 where a file could not be read; the others are imported all the same."""
     from app.ingest.commands import import_file, report
@@ -297,6 +305,137 @@ def _split_mapping(entry: str) -> tuple[str, str]:
     if not (ours and separator and theirs):
         raise typer.BadParameter(f"{entry!r} is not of the form order_number=Invoice", param_hint="--map")
     return ours, theirs
+
+
+ImportId = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="The import's number.")]
+RejectIds = Annotated[
+    list[int] | None, typer.Argument(metavar="REJECT", min=1, max=2**63 - 1, help="All that are open if not given.")
+]
+
+
+@imports_app.command("list")
+def list_imports(
+    website: Annotated[str | None, typer.Option(help="Of this source website.")] = None,
+    status: Annotated[
+        Literal["queued", "running", "succeeded", "failed"] | None, typer.Option(help="With this status.")
+    ] = None,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="So many at most.")] = 20,
+) -> None:
+    """List imports, newest first."""
+    from app.ingest import service
+    from app.ingest.commands import describe
+    from app.ingest.schemas import ImportQuery
+
+    query = validate(ImportQuery, source_website=website, status=status, size=number, count="none")
+
+    async def work(database: "Database") -> None:
+        async with database.reads() as session:
+            for job in (await service.list_imports(session, query))["items"]:
+                typer.echo(describe(job))
+
+    run_on_database(work)
+
+
+@imports_app.command("show")
+def show_import(import_id: ImportId) -> None:
+    """Show an import's report."""
+    from app.ingest import service
+    from app.ingest.commands import report
+
+    async def work(database: "Database") -> None:
+        async with database.reads() as session:
+            typer.echo(report(await service.get_import(session, import_id)))
+
+    run_on_database(work)
+
+
+@imports_app.command("resume")
+def resume_imports(
+    import_id: Annotated[
+        int | None,
+        typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="All that are not finished if not given."),
+    ] = None,
+) -> None:
+    """Finish imports that were cut off, in this process. Exits 1 where one has failed.
+
+    A worker or server that runs does the same by itself; together they take turns.
+    """
+    from app.ingest.commands import report
+    from app.ingest.commands import resume_imports as resume
+
+    settings = load_settings()
+
+    async def work(database: "Database") -> bool:
+        failed = False
+        async for job in resume(database, import_id, settings):
+            typer.echo(report(job))
+            failed = failed or job.status == "failed"
+        return failed
+
+    if run_on_database(work):
+        raise typer.Exit(1)
+
+
+@imports_app.command("rejects")
+def list_rejects(
+    import_id: ImportId,
+    status: Annotated[Literal["open", "retried", "dismissed"] | None, typer.Option(help="With this status.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Show the record too.")] = False,
+) -> None:
+    """List the records that could not be taken: number, status, place, kind and reason, between tabs."""
+    from app.ingest.commands import describe_reject, read_rejects
+    from app.ingest.models import RejectStatus
+
+    async def work(database: "Database") -> None:
+        async for reject in read_rejects(database, import_id, RejectStatus(status) if status else None):
+            typer.echo(describe_reject(reject, with_raw=raw))
+
+    run_on_database(work)
+
+
+@imports_app.command("retry")
+def retry_rejects(
+    import_id: ImportId,
+    reject_ids: RejectIds = None,
+    mapping: Mappings = None,
+    mapping_file: MappingFile = None,
+    dayfirst: DayFirst = False,
+    decimal_comma: DecimalComma = False,
+    strict: Strict = False,
+) -> None:
+    """Try rejects again, here and now. They are read as before, except for the options given.
+
+    What cannot be taken this time is a reject of the new import, whose report is shown.
+    """
+    from app.ingest import commands
+    from app.ingest.rejects import OtherOptions
+
+    other = OtherOptions(
+        mapping=_read_mapping(mapping_file, mapping or []),
+        dayfirst=dayfirst or None,
+        decimal_comma=decimal_comma or None,
+    )
+    settings = load_settings()
+
+    async def work(database: "Database") -> int:
+        finished = await commands.retry_rejects(database, import_id, reject_ids or None, other, settings)
+        typer.echo(commands.report(finished))
+        return finished.records_rejected
+
+    if run_on_database(work) and strict:
+        raise typer.Exit(3)
+
+
+@imports_app.command("dismiss")
+def dismiss_rejects(import_id: ImportId, reject_ids: RejectIds = None) -> None:
+    """Mark rejects as needing nothing."""
+    from app.ingest import rejects
+
+    async def work(database: "Database") -> int:
+        async with database.sessions.begin() as session:
+            return await rejects.dismiss_rejects(session, import_id, reject_ids or None)
+
+    print(f"{run_on_database(work)} of the rejects of import {import_id} were dismissed.")
 
 
 @app.command()

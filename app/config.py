@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     run_jobs: bool = Field(True, description="run background jobs inside the server process")
     max_upload_mb: Annotated[Decimal, Field(gt=0)] = Decimal(1024)
     max_unpacked_mb: Annotated[Decimal, Field(gt=0)] = Decimal(8192)
+    max_unpack_ratio: Annotated[int, Field(ge=1)] = 250
     max_record_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     import_chunk_size: Annotated[int, Field(ge=1, le=50_000)] = 2_000
 

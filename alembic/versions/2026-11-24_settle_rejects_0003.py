@@ -1,4 +1,4 @@
-"""keep an import's options, settle rejects, and keep a website's mapping
+"""settle rejects, keep mappings, and remember what lines and accounts said
 
 Revision ID: 0003
 Revises: 0002
@@ -39,11 +39,26 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_import_rejects_status_known"), "import_rejects", "status IN ('open', 'retried', 'dismissed')"
     )
+    op.add_column("source_records", sa.Column("claimed_email", sa.String(length=150), nullable=True))
+    op.create_index(
+        "ix_source_records_claimed_email",
+        "source_records",
+        ["claimed_email"],
+        postgresql_where=sa.text("claimed_email IS NOT NULL"),
+    )
+    op.add_column("order_details", sa.Column("source_reference", sa.String(length=300), nullable=True))
+    op.add_column("order_details", sa.Column("is_priced", sa.Boolean(), server_default=sa.text("true"), nullable=False))
+    op.create_index(
+        "ix_order_details_unpriced", "order_details", ["product_id"], postgresql_where=sa.text("NOT is_priced")
+    )
     op.add_column("websites", sa.Column("mapping", postgresql.JSONB(), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("websites", "mapping")
+    for column in ("is_priced", "source_reference"):
+        op.drop_column("order_details", column)
+    op.drop_column("source_records", "claimed_email")
     op.drop_constraint(op.f("ck_import_rejects_status_known"), "import_rejects")
     for column in ("settled_at", "retried_by", "status"):
         op.drop_column("import_rejects", column)

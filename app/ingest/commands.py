@@ -1,19 +1,25 @@
 """Imports from the command line: in this process, watched by a person or by a log."""
 
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.database import Database
-from app.ingest import loader, service
+from app.ingest import loader, rejects, service
 from app.ingest.jobs import defer_merge
-from app.ingest.models import Import
+from app.ingest.models import Import, ImportStatus, RejectStatus
 from app.ingest.reading import Limits
+from app.ingest.rehearsal import MOST_CHANGES
+from app.ingest.schemas import RejectQuery
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -23,18 +29,71 @@ async def import_file(database: Database, request: service.ImportRequest, settin
 
     The merge is queued as well: when this process is killed, the next worker goes on from the checkpoint.
     """
-    limits = Limits(unpacked_bytes=settings.max_unpacked_bytes, record_bytes=settings.max_record_bytes)
-    chunk_size, currency = settings.import_chunk_size, settings.default_currency
+    limits = Limits(
+        unpacked_bytes=settings.max_unpacked_bytes,
+        record_bytes=settings.max_record_bytes,
+        unpack_ratio=settings.max_unpack_ratio,
+    )
     with _progress(request.file_name) as progress:
         async with database.sessions.begin() as session:
             started = await service.stage_import(session, request, limits, progress=progress)
             if not request.dry_run:
-                await defer_merge(session, started.id, chunk_size=chunk_size, default_currency=currency)
-        await loader.merge_import(
-            database, started.id, chunk_size=chunk_size, default_currency=currency, progress=progress
-        )
+                await _queue(session, started, settings)
+        return await _merge(database, started.id, settings, progress)
+
+
+async def retry_rejects(
+    database: Database, import_id: int, reject_ids: list[int] | None, other: rejects.OtherOptions, settings: Settings
+) -> Import:
+    """Try these rejects of an import again, or all that are open, here and now; the new import, which has the rest."""
+    with _progress(f"import {import_id}") as progress:
+        async with database.sessions.begin() as session:
+            started = await rejects.retry_rejects(session, import_id, reject_ids, other=other, progress=progress)
+            await _queue(session, started, settings)
+        return await _merge(database, started.id, settings, progress)
+
+
+async def resume_imports(database: Database, import_id: int | None, settings: Settings) -> AsyncIterator[Import]:
+    """Merge the rest of this import, or of all that are not finished, here and now."""
     async with database.reads() as session:
-        return await service.get_import(session, started.id)
+        if import_id is None:
+            unfinished = await service.list_unfinished(session)
+        else:
+            unfinished = [(await service.get_import(session, import_id)).id]
+    for each in unfinished:
+        with _progress(f"import {each}") as progress:
+            merged = await _merge(database, each, settings, progress)
+        yield merged
+
+
+async def _queue(session: AsyncSession, started: Import, settings: Settings) -> None:
+    await defer_merge(
+        session, started.id, chunk_size=settings.import_chunk_size, default_currency=settings.default_currency
+    )
+
+
+async def _merge(database: Database, import_id: int, settings: Settings, progress: loader.Progress) -> Import:
+    await loader.merge_import(
+        database,
+        import_id,
+        chunk_size=settings.import_chunk_size,
+        default_currency=settings.default_currency,
+        progress=progress,
+    )
+    async with database.reads() as session:
+        return await service.get_import(session, import_id)
+
+
+async def read_rejects(database: Database, import_id: int, status: RejectStatus | None) -> AsyncIterator[Any]:
+    """Every reject of an import, or those of that status, in file order."""
+    query: RejectQuery | None = RejectQuery(status=status, size=200, count="none")
+    while query:
+        async with database.reads() as session:
+            page = await rejects.list_rejects(session, import_id, query)
+        for reject in page["items"]:
+            yield reject
+        cursor = page["next_cursor"]
+        query = RejectQuery(cursor=cursor, size=200, count="none") if cursor else None
 
 
 @contextmanager
@@ -93,6 +152,58 @@ def report(job: Import) -> str:
     if ignored := job.details.get("ignored_columns"):
         lines.append(f"  columns that are not read: {', '.join(ignored)}")
     lines += [f"  warning, {count} times: {text}" for text, count in job.details.get("warnings", {}).items()]
+    lines += _describe_changes(job)
     if job.records_rejected:
-        lines.append(f"  the rejected records: GET /api/v1/imports/{job.id}/rejects")
+        lines.append(f"  the rejected records: ecompredictor imports rejects {job.id}")
+    if job.status != ImportStatus.SUCCEEDED:
+        lines.append(f"  {job.status}: {job.error or 'not all of it is merged yet'}")
     return "\n".join(lines)
+
+
+def _describe_changes(job: Import) -> list[str]:
+    changes = job.details.get("changes", [])
+    lines = [
+        f"  {change['place']}, {_describe_key(change['kind'], change['key'])}: "
+        + ", ".join(f"{name} {_shown(now)} → {_shown(then)}" for name, (now, then) in change["fields"].items())
+        for change in changes
+    ]
+    if len(changes) == MOST_CHANGES:
+        lines.append(f"  (the first {MOST_CHANGES} changes are shown)")
+    return lines
+
+
+def _describe_key(kind: str, key: str) -> str:
+    """`product SKU-1` of product_key and sku:SKU-1."""
+    if kind == "product_key":
+        key = key.partition(":")[2] or key
+    return f"{kind.removesuffix('_key')} {key}"
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return "nothing"
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def describe(job: Any) -> str:
+    """An import in one line."""
+    counts = {
+        "read": job.records_read,
+        "created": job.records_created,
+        "updated": job.records_updated,
+        "rejected": job.records_rejected,
+    }
+    what = [str(job.id), f"{job.created_at:%Y-%m-%d %H:%M}", job.source_website, job.format, job.file_name]
+    status = f"{job.status} (dry run)" if job.dry_run else str(job.status)
+    return "\t".join([*what, status, ", ".join(f"{count} {name}" for name, count in counts.items())])
+
+
+def describe_reject(reject: Any, *, with_raw: bool) -> str:
+    """A reject in one line."""
+    cells = [str(reject.id), str(reject.status), reject.place, reject.kind, reject.reason]
+    if with_raw:
+        cells.append(reject.raw)
+    return "\t".join(_BREAKS.sub(" ", cell) for cell in cells)
+
+
+_BREAKS = re.compile(r"[\t\r\n]+")

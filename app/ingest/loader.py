@@ -8,7 +8,7 @@ two imports of overlapping records neither deadlock nor make a row twice.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -22,16 +22,21 @@ from app.ingest.formats.base import as_text
 from app.ingest.merge.chunk import Chunk, open_chunk, read_outcomes
 from app.ingest.merge.consumers import merge_consumers
 from app.ingest.merge.orders import merge_orders, merge_refunds
-from app.ingest.merge.products import merge_line_products, merge_product_records
+from app.ingest.merge.products import merge_product_records
+from app.ingest.merge.references import merge_line_products
+from app.ingest.merge.returns import merge_returns
 from app.ingest.models import Import, ImportRecord, ImportReject, ImportStatus
 from app.ingest.records import Item, Parsed, Rejected, encode
+from app.ingest.rehearsal import Rehearsal
 from app.utils.clock import utc_now
 
 logger = logging.getLogger(__name__)
 
 BATCH = 1_000
+# In the raw record of a reject, what stands around a record in our own shape, as opposed to one of the file's.
+STAGED_RECORD = "staged_record"
 # What a rule leaves out, as opposed to what is merged.
-SKIPPED_OUTCOMES = {"superseded", "stale", "known_by_id"}
+SKIPPED_OUTCOMES = {"superseded", "stale", "known_by_id", "return_without_purchase"}
 
 Progress = Callable[[str, int, int], None]
 """Called with the step ("read" or "merged"), how many records are through it, and how many there are (0: unknown)."""
@@ -139,7 +144,8 @@ class Tally:
     kinds: dict[str, Counter[str]] = field(default_factory=dict)
     warnings: Counter[str] = field(default_factory=Counter)
     implied: Counter[str] = field(default_factory=Counter)
-    rejected: int = 0
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    """The rejects of what the database did not take."""
 
     def add_chunk(self, chunk: Chunk, outcomes: list[tuple[str, str, int]]) -> None:
         for kind, outcome, count in outcomes:
@@ -152,7 +158,7 @@ class Tally:
         self.outcomes.update(other.outcomes)
         self.warnings.update(other.warnings)
         self.implied.update(other.implied)
-        self.rejected += other.rejected
+        self.refused += other.refused
         for kind, counts in other.kinds.items():
             self.kinds.setdefault(kind, Counter()).update(counts)
 
@@ -202,6 +208,8 @@ async def merge_import(
 
 async def _rehearse(database: Database, merge: "_Merge", progress: Progress) -> None:
     tally = Tally()
+    rehearsal = Rehearsal(database)
+    merge.watch = rehearsal.note_changes
     async with database.sessions() as session:
         while merge.position < merge.last:
             tally.add(await merge.run_chunk(session))
@@ -211,6 +219,9 @@ async def _rehearse(database: Database, merge: "_Merge", progress: Progress) -> 
         job = await session.get_one(Import, merge.import_id, with_for_update=True)
         if job.status == ImportStatus.RUNNING:
             _note(job, tally)
+            job.details = job.details | {"changes": rehearsal.changes}
+            if tally.refused:
+                await session.execute(insert(ImportReject), tally.refused)
             await _finish(session, job)
 
 
@@ -223,6 +234,8 @@ class _Merge:
     last: int
     position: int = 0
     chunks: int = 0
+    watch: Callable[[Chunk], Awaitable[None]] | None = None
+    """Called with what has been merged, while its temporary tables are there."""
 
     async def run_next_chunk(self, session: AsyncSession) -> bool:
         """Merge the chunk after the checkpoint and move it, in the caller's transaction; whether there is more."""
@@ -261,31 +274,31 @@ class _Merge:
                     await merge_line_products(chunk)
                     await merge_orders(chunk)
                     await merge_refunds(chunk)
+                    await merge_returns(chunk)
                 tally.add_chunk(chunk, await read_outcomes(chunk))
+            if self.watch:
+                await self.watch(chunk)
         except (DataError, IntegrityError) as error:
             if up_to - after == 1:
-                await self._reject(session, up_to, error)
-                tally.rejected += 1
+                tally.refused.append(await self._reject(session, up_to, error))
                 return
             middle = (after + up_to) // 2
             await self._merge_range(session, tally, after, middle)
             await self._merge_range(session, tally, middle, up_to)
 
-    async def _reject(self, session: AsyncSession, position: int, error: DataError | IntegrityError) -> None:
+    async def _reject(self, session: AsyncSession, position: int, error: DataError | IntegrityError) -> dict[str, Any]:
         logger.warning("Import %d: record %d was refused by the database", self.import_id, position, exc_info=error)
         record = await session.get_one(ImportRecord, (self.import_id, position))
         diagnostics = getattr(error.orig, "diag", None)
-        reason = getattr(diagnostics, "message_primary", None) or "refused by the database"
-        session.add(
-            ImportReject(
-                import_id=self.import_id,
-                place=record.place,
-                kind=record.kind,
-                reason=reason,
-                raw=as_text(record.record),
-            )
-        )
-        await session.flush()
+        reject = {
+            "import_id": self.import_id,
+            "place": record.place,
+            "kind": record.kind,
+            "reason": getattr(diagnostics, "message_primary", None) or "refused by the database",
+            "raw": as_text({STAGED_RECORD: record.record}),
+        }
+        await session.execute(insert(ImportReject), [reject])
+        return reject
 
 
 async def _finish(session: AsyncSession, job: Import) -> None:
@@ -297,9 +310,10 @@ def _note(job: Import, tally: Tally) -> None:
     """Add a chunk's counts to its import."""
     job.records_created += tally.outcomes["created"]
     job.records_updated += tally.outcomes["updated"]
+    job.records_merged += tally.outcomes["merged"]
     job.records_unchanged += tally.outcomes["unchanged"]
     job.records_skipped += sum(tally.outcomes[rule] for rule in SKIPPED_OUTCOMES)
-    job.records_rejected += tally.rejected
+    job.records_rejected += len(tally.refused)
     details = job.details
     for kind, counts in tally.kinds.items():
         details = merge_counts(details, {"kinds": {kind: dict(counts)}})

@@ -3,7 +3,9 @@
 docs/importing.md describes it for the people who write one; app/ingest/mappings/ holds those that are shipped.
 """
 
+import re
 import tomllib
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -29,6 +31,11 @@ ORDER_COLUMNS = frozenset({
 })  # fmt: skip
 COLUMNS = CONSUMER_COLUMNS | PRODUCT_COLUMNS | LINE_COLUMNS | ORDER_COLUMNS
 
+# What says which order a row belongs to: a default would make one order of many.
+NO_DEFAULTS = frozenset({"order_id", "order_number", "lines"})
+ROW = "row"
+PLACEHOLDER = re.compile(r"\{(\w*)\}")
+
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -44,7 +51,7 @@ class Codes(Schema):
         """What a line of this code is; None for a product. Letter case does not matter."""
         return self._rules.get(code.strip().upper())
 
-    @property
+    @cached_property
     def _rules(self) -> dict[str, str]:
         return {
             code.strip().upper(): "no_sale" if rule == "skipped" else rule
@@ -54,7 +61,11 @@ class Codes(Schema):
 
 
 class Mapping(Schema):
-    """`columns` maps our names to the file's. `defaults` fill our columns where the file's cell is blank."""
+    """`columns` maps our names to the file's. `defaults` fill our columns where the file's cell is blank.
+
+    `number_template` makes order numbers for a file that has none: "{customer_id}-{placed_at}-{row}", of our columns'
+    cells and the number of the row.
+    """
 
     title: str = "generic file"
     columns: dict[str, ColumnName] = Field(default_factory=dict)
@@ -63,14 +74,32 @@ class Mapping(Schema):
     delimiter: Literal[",", ";", "\t", "|", "whitespace"] | None = Field(None, description="recognised if not given")
     dayfirst: bool = Field(False, description="dates such as 03/04/2026 are the third of April")
     decimal_comma: bool = Field(False, description="numbers are written 1.234,50")
+    number_template: str | None = Field(None, description="order numbers are made of it where the file has none")
     return_prefix: str | None = Field(None, description="order numbers that begin with it are returns, such as C")
     codes: Codes = Codes()
+
+    def is_return(self, number: str) -> bool:
+        """Whether an order of this number is all returns. Letter case does not matter."""
+        return bool(self.return_prefix) and number.upper().startswith((self.return_prefix or "").upper())
 
     @model_validator(mode="after")
     def _know_columns(self) -> Self:
         unknown = sorted((self.columns.keys() | self.defaults.keys()) - COLUMNS)
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: none of our columns ({', '.join(sorted(COLUMNS))})")
+        if common := sorted(self.defaults.keys() & NO_DEFAULTS):
+            raise ValueError(f"{', '.join(common)}: no default, it would make one order of all rows (number_template?)")
+        return self
+
+    @model_validator(mode="after")
+    def _know_placeholders(self) -> Self:
+        names = PLACEHOLDER.findall(self.number_template or "")
+        if unknown := sorted(set(names) - (COLUMNS - NO_DEFAULTS) - {ROW}):
+            raise ValueError(f"number_template: {', '.join(unknown)} is neither one of our columns nor row")
+        if self.number_template is not None and not names:
+            raise ValueError(
+                "number_template names no column, such as {customer_id}, and every order would be the same"
+            )
         return self
 
 
@@ -86,7 +115,7 @@ def read_mapping(text: str, what: str = "The mapping") -> Mapping:
         given: Any = orjson.loads(stripped) if stripped.startswith("{") else tomllib.loads(text)
     except ValueError as error:
         raise _unfit(f"{what} is neither TOML nor JSON, nor one of {', '.join(sorted(shipped))}: {error}.") from None
-    if all(isinstance(value, str) for value in given.values()) and not given.keys() & {"title", "return_prefix"}:
+    if all(isinstance(value, str) for value in given.values()) and not given.keys() & Mapping.model_fields.keys():
         given = {"columns": given}
     try:
         return Mapping.model_validate(given)

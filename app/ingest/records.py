@@ -96,7 +96,28 @@ class RefundRecord:
     key: str
     order_key: str
     amount: Decimal
+    created_at: datetime | None = None
     kind: Literal[SourceKind.REFUND] = SourceKind.REFUND
+
+
+@dataclass(slots=True, kw_only=True)
+class ReturnRecord:
+    """A line that gives goods back, and does not say of which order. Who and what is found as in an `OrderRecord`.
+
+    `consumer_kind` and `consumer_key` are as `identify_consumer` has them. Without product_key, sku and name it is of
+    no product. `amount` is what the goods cost, 0 or more.
+    """
+
+    key: str
+    placed_at: datetime
+    consumer_kind: SourceKind
+    consumer_key: str
+    email: str | None
+    product_key: str | None
+    sku: str | None
+    name: str | None
+    amount: Decimal
+    kind: Literal[SourceKind.RETURN] = SourceKind.RETURN
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,7 +151,7 @@ class OrderRecord:
     updated_at: datetime | None = None
 
 
-Record = ConsumerRecord | ProductRecord | OrderRecord | RefundRecord
+Record = ConsumerRecord | ProductRecord | OrderRecord | RefundRecord | ReturnRecord
 
 
 Lines = Mapping[str, int]

@@ -1,4 +1,4 @@
-"""`/imports`: upload a file, follow its merge, look at what was rejected."""
+"""`/imports`: upload a file, follow its merge, look at what was rejected, and settle it."""
 
 import asyncio
 import shutil
@@ -9,17 +9,28 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response, UploadFile
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.dependencies import get_current_admin
 from app.config import Settings
 from app.database import ReadSessionDep, SessionDep
-from app.ingest import service, values
+from app.ingest import rejects, service, values
 from app.ingest.formats.base import Options
 from app.ingest.jobs import defer_merge
 from app.ingest.mapping import read_mapping
-from app.ingest.models import Import
+from app.ingest.models import Import, ImportReject
 from app.ingest.reading import Limits
-from app.ingest.schemas import ImportForm, ImportQuery, ImportRead, RejectQuery, RejectRead
+from app.ingest.schemas import (
+    ImportForm,
+    ImportQuery,
+    ImportRead,
+    ReadAgain,
+    RejectQuery,
+    RejectRead,
+    RejectRetry,
+    RejectsDismissal,
+    RejectsRetry,
+)
 from app.utils.errors import responses
 from app.utils.pagination import Page
 from app.utils.schemas import PathId
@@ -29,15 +40,31 @@ router = APIRouter(
 )
 
 
+def get_settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+
+
+async def _accept(session: AsyncSession, started: Import, settings: Settings, response: Response) -> Import:
+    """Have it merged by a job, and say where to follow it."""
+    await defer_merge(
+        session, started.id, chunk_size=settings.import_chunk_size, default_currency=settings.default_currency
+    )
+    response.headers["Location"] = f"/api/v1/imports/{started.id}"
+    return started
+
+
 @router.post("", response_model=ImportRead, status_code=202, responses=responses(400, 413, 415))
 async def create_import(
     form: Annotated[ImportForm, Form(media_type="multipart/form-data")],
-    request: Request,
+    settings: SettingsDep,
     response: Response,
     session: SessionDep,
 ) -> Import:
     """Import a file. It is read at once, so that an unreadable one is refused here; a job merges its records."""
-    settings: Settings = request.app.state.settings
     async with _kept_on_disk(form.file) as path:
         started = await service.stage_import(
             session,
@@ -55,13 +82,13 @@ async def create_import(
                 keep_mapping=form.keep_mapping,
                 dry_run=form.dry_run,
             ),
-            Limits(unpacked_bytes=settings.max_unpacked_bytes, record_bytes=settings.max_record_bytes),
+            Limits(
+                unpacked_bytes=settings.max_unpacked_bytes,
+                record_bytes=settings.max_record_bytes,
+                unpack_ratio=settings.max_unpack_ratio,
+            ),
         )
-    await defer_merge(
-        session, started.id, chunk_size=settings.import_chunk_size, default_currency=settings.default_currency
-    )
-    response.headers["Location"] = f"/api/v1/imports/{started.id}"
-    return started
+    return await _accept(session, started, settings, response)
 
 
 @asynccontextmanager
@@ -90,4 +117,72 @@ async def list_import_rejects(
     import_id: PathId, query: Annotated[RejectQuery, Query()], session: ReadSessionDep
 ) -> dict[str, Any]:
     """The records that could not be taken, in file order, each with its place and reason."""
-    return await service.list_rejects(session, import_id, query)
+    return await rejects.list_rejects(session, import_id, query)
+
+
+@router.get("/{import_id}/rejects/{reject_id}", response_model=RejectRead, responses=responses(404))
+async def get_import_reject(import_id: PathId, reject_id: PathId, session: ReadSessionDep) -> ImportReject:
+    """One record that could not be taken."""
+    return await rejects.get_reject(session, import_id, reject_id)
+
+
+@router.post("/{import_id}/rejects/retry", response_model=ImportRead, status_code=202, responses=responses(404, 409))
+async def retry_import_rejects(
+    import_id: PathId,
+    settings: SettingsDep,
+    response: Response,
+    session: SessionDep,
+    body: RejectsRetry | None = None,
+) -> Import:
+    """Try rejects again as an import of their own: those named, or all that are open.
+
+    They become `retried`; what cannot be taken this time is an open reject of the new import. A dry run's rejects
+    cannot be retried.
+    """
+    body = body or RejectsRetry()
+    started = await rejects.retry_rejects(session, import_id, body.reject_ids, other=_other_options(body))
+    return await _accept(session, started, settings, response)
+
+
+@router.post(
+    "/{import_id}/rejects/{reject_id}/retry", response_model=ImportRead, status_code=202, responses=responses(404, 409)
+)
+async def retry_import_reject(
+    import_id: PathId,
+    reject_id: PathId,
+    settings: SettingsDep,
+    response: Response,
+    session: SessionDep,
+    body: RejectRetry | None = None,
+) -> Import:
+    """Try one reject again as an import of its own, as it was or as corrected in `raw`."""
+    body = body or RejectRetry()
+    started = await rejects.retry_reject(
+        session,
+        import_id,
+        reject_id,
+        body.raw,
+        other=_other_options(body),
+        record_bytes=settings.max_record_bytes,
+    )
+    return await _accept(session, started, settings, response)
+
+
+def _other_options(body: ReadAgain) -> rejects.OtherOptions:
+    return rejects.OtherOptions(
+        mapping=read_mapping(body.mapping) if body.mapping else None,
+        dayfirst=body.dayfirst,
+        decimal_comma=body.decimal_comma,
+    )
+
+
+@router.post("/{import_id}/rejects/dismiss", status_code=204, responses=responses(404, 409))
+async def dismiss_import_rejects(import_id: PathId, session: SessionDep, body: RejectsDismissal | None = None) -> None:
+    """Mark rejects as needing nothing: those named, or all that are open. Doing it again is 204 too."""
+    await rejects.dismiss_rejects(session, import_id, body.reject_ids if body else None)
+
+
+@router.post("/{import_id}/rejects/{reject_id}/dismiss", status_code=204, responses=responses(404, 409))
+async def dismiss_import_reject(import_id: PathId, reject_id: PathId, session: SessionDep) -> None:
+    """Mark one reject as needing nothing. Doing it again is 204 too; a retried one is 409."""
+    await rejects.dismiss_reject(session, import_id, reject_id)

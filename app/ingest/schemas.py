@@ -5,15 +5,16 @@ from fastapi import UploadFile
 from pydantic import Field, field_validator
 
 from app.ingest.formats.base import Returns
-from app.ingest.models import ImportStatus
+from app.ingest.models import ImportStatus, RejectStatus
 from app.utils.pagination import PageQuery
-from app.utils.schemas import Schema, WebsiteName
+from app.utils.schemas import Id, Schema, WebsiteName
 
 Counts = dict[str, int]
 FormatName = Literal[
     "shopify_orders_csv",
     "shopify_products_csv",
     "shopify_customers_csv",
+    "shopify_bulk_jsonl",
     "shopify_json",
     "woocommerce_products_csv",
     "woocommerce_json",
@@ -87,6 +88,7 @@ class ImportRead(Schema):
     rejected: Annotated[int, Field(validation_alias="records_rejected")]
     details: ImportDetails
     error: str | None
+    retry_of: Annotated[int | None, Field(description="the import whose rejects this one tried again")]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -94,11 +96,54 @@ class ImportRead(Schema):
 
 class RejectRead(Schema):
     id: int
+    import_id: int
     place: str = Field(examples=["row 12"])
     kind: str = Field(examples=["order"])
     reason: str = Field(examples=["Total is not a number: 12,50"])
-    raw: str = Field(description="the record as it stood in the file")
+    raw: str = Field(
+        description="the record as it stood in the file: JSON of a row, of a list of rows or of a payload, or the text "
+        "of a broken line; of what the database refused, JSON of our own record under staged_record"
+    )
+    status: RejectStatus
+    retried_by: Annotated[int | None, Field(description="the import that tried it again")]
+    settled_at: datetime | None
     created_at: datetime
+
+
+class ReadAgain(Schema):
+    """How to read rejects again where it is not as before."""
+
+    mapping: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100_000,
+        description="in place of the import's; only the generic format takes one",
+        examples=['{"order_number": "Invoice"}'],
+    )
+    dayfirst: bool | None = Field(None, description="default: as before")
+    decimal_comma: bool | None = Field(None, description="default: as before")
+
+
+RejectIds = Annotated[
+    list[Id] | None, Field(min_length=1, max_length=10_000, description="default: all that are open", examples=[[7]])
+]
+
+
+class RejectsRetry(ReadAgain):
+    reject_ids: RejectIds = None
+
+
+class RejectRetry(ReadAgain):
+    raw: dict[str, Any] | list[dict[str, Any]] | str | None = Field(
+        None,
+        description="the corrected record: a row or payload, a list of rows, or either of them as text. default: as "
+        "it was",
+        examples=[{"Name": "#1001", "Total": "12.50"}],
+    )
+
+
+class RejectsDismissal(Schema):
+    reject_ids: RejectIds = None
 
 
 class ImportQuery(PageQuery):
@@ -109,3 +154,4 @@ class ImportQuery(PageQuery):
 
 class RejectQuery(PageQuery):
     sort: Literal["id", "-id"] = "id"
+    status: RejectStatus | None = None

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest.formats import find_format
 from app.ingest.formats.base import Options
-from app.ingest.loader import Progress, join_scattered_rows, no_progress, stage
+from app.ingest.loader import Progress, Staged, no_progress, stage
 from app.ingest.mapping import Mapping
-from app.ingest.models import Import, ImportReject
+from app.ingest.models import Import, ImportStatus
 from app.ingest.reading import Limits, SourceFile
-from app.ingest.schemas import ImportQuery, RejectQuery
-from app.utils.errors import NotFound
+from app.ingest.schemas import ImportQuery
+from app.utils.errors import NotFound, Unprocessable
 from app.utils.pagination import paginate
 from app.websites.service import ensure_website, get_mapping, keep_mapping
 
@@ -36,15 +36,21 @@ class ImportRequest:
 async def stage_import(
     session: AsyncSession, request: ImportRequest, limits: Limits, *, progress: Progress = no_progress
 ) -> Import:
-    """Read the whole file into staging, in the session's transaction. Raises UnreadableFile."""
+    """Read the whole file into staging, in the session's transaction. Raises UnreadableFile.
+
+    A dry run keeps nothing of its website, neither name nor mapping.
+    """
+    if request.keep_mapping and request.options.mapping is None:
+        raise Unprocessable("There is no mapping to keep: give one with the file.", field="keep_mapping")
     file = await asyncio.to_thread(SourceFile, request.path, limits)
     kept = await get_mapping(session, request.source_website)
     format_, options = await asyncio.to_thread(
         find_format, file, request.options, request.format, kept=Mapping.model_validate(kept) if kept else None
     )
-    await ensure_website(session, request.source_website)
-    if request.keep_mapping:
-        await keep_mapping(session, request.source_website, options.as_json()["mapping"])
+    if not request.dry_run:
+        await ensure_website(session, request.source_website)
+        if request.keep_mapping:
+            await keep_mapping(session, request.source_website, options.as_json()["mapping"])
     started = Import(
         source_website=request.source_website,
         file_name=request.file_name[-255:],
@@ -55,19 +61,24 @@ async def stage_import(
     session.add(started)
     await session.flush()
     staged = await stage(session, started.id, format_.read(file, options), progress=progress)
-    joined = await join_scattered_rows(session, started.id) if format_.rows_may_scatter else 0
-    ignored = [] if file.is_json else [name for name in file.header() if not format_.reads_column(name, options)]
-    started.records_read = staged.records - joined + staged.rejected + staged.skipped.total()
+    note_staged(started, staged)
+    if not file.is_json:
+        ignored = [name for name in file.header() if not format_.reads_column(name, options)]
+        started.details = started.details | {"ignored_columns": ignored}
+    await session.flush()
+    return started
+
+
+def note_staged(started: Import, staged: Staged) -> None:
+    """The counts that are known before the merge."""
+    started.records_read = staged.records + staged.rejected + staged.skipped.total()
     started.records_rejected = staged.rejected
     started.records_skipped = staged.skipped.total()
     started.details = {
         "skipped": dict(staged.skipped),
         "warnings": dict(staged.warnings),
         "lines": dict(staged.lines),
-        "ignored_columns": ignored,
     }
-    await session.flush()
-    return started
 
 
 async def get_import(session: AsyncSession, import_id: int) -> Import:
@@ -87,10 +98,7 @@ async def list_imports(session: AsyncSession, request: ImportQuery) -> dict[str,
     return await paginate(session, statement, query, sorts={"id": Import.id}, after=after)
 
 
-async def list_rejects(session: AsyncSession, import_id: int, request: RejectQuery) -> dict[str, Any]:
-    query, after = request.resume()
-    await get_import(session, import_id)
-    statement: Select[*tuple[Any, ...]] = select(*ImportReject.__table__.columns).where(
-        ImportReject.import_id == import_id
-    )
-    return await paginate(session, statement, query, sorts={"id": ImportReject.id}, after=after)
+async def list_unfinished(session: AsyncSession) -> list[int]:
+    """The ids of the imports whose merge has still to begin or to end, the oldest first."""
+    unfinished = Import.status.in_([ImportStatus.QUEUED, ImportStatus.RUNNING])
+    return list(await session.scalars(select(Import.id).where(unfinished).order_by(Import.id)))

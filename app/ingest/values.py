@@ -56,9 +56,47 @@ def key(value: Any, what: str) -> str:
     return found
 
 
+_FORMULA = re.compile(r'="([^"]*)"')
+
+
 def without_apostrophe(value: Any) -> str:
-    """Shopify's exports write '94103, so that spreadsheets take it for text."""
-    return text(value).removeprefix("'")
+    """Exports write '94103 or ="94103", so that spreadsheets take it for text."""
+    found = text(value)
+    formula = _FORMULA.fullmatch(found)
+    return (formula[1] if formula else found.removeprefix("'")).strip()
+
+
+# What a spreadsheet makes of a long number, 4.55482E+12 or 4,55482E+12; of most of its digits nothing is left.
+_ROUNDED = re.compile(r"[+-]?\d([.,]\d*)?[eE]\+\d+")
+_WHOLE = re.compile(r"(\d+)[.,]0+")
+_LONG_WHOLE = re.compile(r"(\d{7,})[.,]0+")  # a shorter one may be a SKU
+
+
+def exported_key(value: Any, what: str) -> str:
+    """An id from a CSV file that a spreadsheet may have saved; one that it rounded is refused."""
+    found = key(exact(value, what), what)
+    whole = _WHOLE.fullmatch(found)
+    return whole[1] if whole else found
+
+
+def exact(value: Any, what: str) -> str:
+    """Text from a CSV file that a record is known by, digit for digit."""
+    found = without_apostrophe(value)
+    if _ROUNDED.fullmatch(found):
+        raise BadRecord(
+            f"{what} is {found}: a spreadsheet rounded it. Export the file again and import it without saving it there"
+        )
+    return found
+
+
+def unrounded(value: Any, what: str, notes: Notes) -> str:
+    """A phone, barcode or SKU from a CSV file that a spreadsheet may have saved; one that it rounded is left out."""
+    found = without_apostrophe(value)
+    if _ROUNDED.fullmatch(found):
+        notes.append(f"a {what} that a spreadsheet rounded was left out")
+        return ""
+    whole = _LONG_WHOLE.fullmatch(found)
+    return whole[1] if whole else found
 
 
 _EMAIL = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+\.[^\s@<>,;\".]+")
@@ -80,6 +118,8 @@ def email(value: Any, notes: Notes) -> str | None:
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
+# Three digits behind the comma may as well be thousands.
+_COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?,(\d{1,2}|\d{4,})")
 
 
 def decimal(value: Any, what: str) -> Decimal | None:
@@ -92,7 +132,8 @@ def decimal(value: Any, what: str) -> Decimal | None:
             raise InvalidOperation
         return Decimal(found)
     except InvalidOperation:
-        raise BadRecord(f"{what} is not a number: {found[:40]}") from None
+        hint = " (in a CSV file, the option decimal_comma reads it)" if _COMMA_NUMBER.fullmatch(found) else ""
+        raise BadRecord(f"{what} is not a number: {found[:40]}{hint}") from None
 
 
 def money(value: Any, what: str, *, limit: Decimal = MAX_TOTAL) -> Decimal | None:
@@ -124,6 +165,9 @@ def stock(value: Any, what: str, notes: Notes) -> int | None:
     return int(found.to_integral_value(ROUND_FLOOR))
 
 
+_SLASHED_DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})(\D.*)?")
+
+
 def moment(value: Any, what: str) -> datetime | None:
     """ISO 8601, or Shopify's `2025-05-11 09:55:16 -0400`; without an offset it is UTC. None for blank."""
     found = text(value)
@@ -134,11 +178,19 @@ def moment(value: Any, what: str) -> datetime | None:
         parsed = datetime.fromisoformat(joined.replace(" UTC", "Z"))
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadRecord(f"{what} is not an ISO 8601 date: {found[:40]}") from None
+        hint = " (in a CSV file, the option dayfirst reads day/month/year)" if _SLASHED_DATE.fullmatch(found) else ""
+        raise BadRecord(f"{what} is not an ISO 8601 date: {found[:40]}{hint}") from None
 
 
 def flag(value: Any) -> bool:
     return text(value).lower() in {"true", "yes", "1", "y"} or value is True
+
+
+def exported_flag(value: Any, what: str) -> bool:
+    """From a CSV file that a spreadsheet may have saved, which writes TRUE, and in other languages other words."""
+    if not flag(value) and text(value).lower() not in {"false", "no", "0", "n", ""}:
+        raise BadRecord(f"{what} is neither true nor false: {text(value)[:40]}")
+    return flag(value)
 
 
 def currency(value: Any) -> str | None:

@@ -77,7 +77,12 @@ class Order(Identified, Timestamped, Base):
 
 
 class OrderDetail(Identified, Timestamped, Base):
-    """One line. `unit_price` is a snapshot; `total_price` is before discounts on the order."""
+    """One line. `unit_price` is a snapshot; `total_price` is before discounts on the order.
+
+    `source_reference` is what a website's line called its product that it gave no id of ("sku:MUG", "name:Mug"), so
+    that the line can follow when that turns out to mean another one. A line that is not `is_priced` came without a
+    price and shows its product's.
+    """
 
     __tablename__ = "order_details"
 
@@ -86,6 +91,8 @@ class OrderDetail(Identified, Timestamped, Base):
     quantity: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     unit_price: Mapped[Decimal] = mapped_column(Numeric(10, 2))
     total_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    source_reference: Mapped[str | None] = mapped_column(String(300))
+    is_priced: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
 
     order: Mapped[Order] = relationship(back_populates="details", lazy="raise")
     product: Mapped[Product] = relationship(lazy="raise")
@@ -98,6 +105,7 @@ class OrderDetail(Identified, Timestamped, Base):
         CheckConstraint("total_price >= 0", name="total_price_not_negative"),
         Index("ix_order_details_order_id", "order_id"),
         Index("ix_order_details_product_id", "product_id", "order_id"),
+        Index("ix_order_details_unpriced", "product_id", postgresql_where=text("NOT is_priced")),
     )
 
 

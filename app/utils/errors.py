@@ -175,7 +175,8 @@ class TooLargeMiddleware:
             if message["type"] == "http.response.start" and message["status"] == 413:
                 replaced = not Headers(raw=message["headers"]).get("content-type", "").startswith(PROBLEM_JSON)
                 if replaced:
-                    problem = problem_response(Request(scope), 413, "The body is larger than this endpoint takes.")
+                    sentence = "The body is larger than this endpoint takes (for an import, MAX_UPLOAD_MB)."
+                    problem = problem_response(Request(scope), 413, sentence)
                     await problem(scope, receive, send)
             if not replaced:
                 await send(message)

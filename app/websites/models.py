@@ -47,13 +47,14 @@ class SourceKind(StrEnum):
     ORDER = "order"  # its id on the website
     ORDER_KEY = "order_key"  # an order of a file without ids; its number
     REFUND = "refund"  # its id on the website; order_id is null until the order is known
+    RETURN = "return"  # a returned line of a file; once it is booked it is a refund, `return:` before its key
 
 
 class SourceRecord(Identified, Base):
     """(website, kind, external id) → our row.
 
     `said` holds what the website last said of the things that can also be set here or be told by several
-    websites, so that a value set here holds until the website's own changes.
+    websites, so that a value set here holds until the website's own changes. `claimed_email` is that of an account.
     """
 
     __tablename__ = "source_records"
@@ -64,6 +65,7 @@ class SourceRecord(Identified, Base):
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     product_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("products.id"))
     order_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("orders.id"))
+    claimed_email: Mapped[str | None] = mapped_column(String(150))
     content_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     source_updated_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
@@ -73,6 +75,7 @@ class SourceRecord(Identified, Base):
     __table_args__ = (
         UniqueConstraint("source_website", "kind", "external_id", name="uq_source_records_external_id"),
         CheckConstraint("num_nonnulls(user_id, product_id, order_id) <= 1", name="one_row"),
+        Index("ix_source_records_claimed_email", "claimed_email", postgresql_where=text("claimed_email IS NOT NULL")),
         Index("ix_source_records_user_id", "user_id", postgresql_where=text("user_id IS NOT NULL")),
         Index("ix_source_records_product_id", "product_id", postgresql_where=text("product_id IS NOT NULL")),
         Index("ix_source_records_order_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),

@@ -66,6 +66,7 @@ def add_up(job: Import) -> int:
     return (
         job.records_created
         + job.records_updated
+        + job.records_merged
         + job.records_unchanged
         + job.records_skipped
         + job.records_rejected

@@ -155,6 +155,40 @@ def shopify_line(name: str = "#1001", **overrides: str) -> dict[str, str]:
     return row | {key.replace("_", " "): value for key, value in overrides.items()}
 
 
+def shopify_customer_row(**overrides: str) -> dict[str, str]:
+    return {
+        "Customer ID": "",
+        "First Name": "Jane",
+        "Last Name": "Doe",
+        "Email": "jane@example.com",
+        "Phone": "",
+        "Default Address Address1": "",
+        "Default Address City": "",
+        "Default Address Zip": "",
+        "Default Address Country Code": "",
+        "Note": "",
+        "Total Spent": "0.00",
+        "Total Orders": "0",
+    } | {key.replace("_", " "): value for key, value in overrides.items()}
+
+
+def shopify_product_row(**overrides: str) -> dict[str, str]:
+    """A row of the product export's older header; further variants and images leave `Title` blank."""
+    return {
+        "Handle": "mug", "Title": "", "Body (HTML)": "", "Published": "", "Option1 Name": "", "Option1 Value": "",
+        "Option2 Name": "", "Option2 Value": "", "Variant SKU": "", "Variant Inventory Tracker": "",
+        "Variant Inventory Qty": "", "Variant Price": "", "Variant Barcode": "", "Image Src": "", "Status": "",
+    } | {key.replace("_", " "): value for key, value in overrides.items()}  # fmt: skip
+
+
+def woo_product_row(**overrides: str) -> dict[str, str]:
+    return {
+        "ID": "", "Type": "simple", "SKU": "", "Name": "", "Published": "1", "Description": "", "Stock": "",
+        "Weight (lbs)": "", "Sale price": "", "Regular price": "", "Parent": "", "Attribute 1 name": "",
+        "Attribute 1 value(s)": "", "GTIN, UPC, EAN, or ISBN": "",
+    } | {key.replace("_", " "): value for key, value in overrides.items()}  # fmt: skip
+
+
 def as_csv(*rows: dict[str, Any], delimiter: str = ",") -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
@@ -166,3 +200,21 @@ def as_csv(*rows: dict[str, Any], delimiter: str = ",") -> str:
 
 def as_ndjson(*values: Any) -> str:
     return "".join(json.dumps(value) + "\n" for value in values)
+
+
+def wrap_rows(*rows: dict[str, Any], delimiter: str = ",", behind: str = "") -> str:
+    """Each row as one quoted cell, as a spreadsheet saves what it took for a single column; `behind` it blank cells."""
+    lines = [as_csv(*rows, delimiter=delimiter).splitlines()[0]]
+    for row in rows:
+        whole = as_csv(dict.fromkeys(rows[0], "") | row, delimiter=delimiter)
+        lines.append(whole.split("\n", 1)[1].removesuffix("\n"))
+    return "".join(_whole(line) + behind + "\n" for line in lines)
+
+
+def wrap_lines(content: str, *, behind: str = "") -> str:
+    """The same of a spreadsheet that knew no quotation marks either: a cell of several lines is torn into rows."""
+    return "".join(_whole(line) + behind + "\n" for line in content.removesuffix("\n").split("\n"))
+
+
+def _whole(line: str) -> str:
+    return '"' + line.replace('"', '""') + '"'

@@ -140,10 +140,15 @@ def test_an_order_without_lines(read: Read):
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
-        ("Total", "12,50", "Total is not a number: 12,50"),
+        ("Total", "12,50", "Total is not a number: 12,50 (in a CSV file, the option decimal_comma reads it)"),
+        ("Total", "1,200.00", "Total is not a number: 1,200.00"),
         ("Lineitem price", "-1.00", "Lineitem price is negative: -1.00"),
         ("Discount Amount", "-1.00", "Discount Amount is negative: -1.00"),
-        ("Created at", "01.02.2025", "Created at is not an ISO 8601 date: 01.02.2025"),
+        (
+            "Created at",
+            "01.02.2025",
+            "Created at is not an ISO 8601 date: 01.02.2025 (in a CSV file, the option dayfirst reads day/month/year)",
+        ),
         ("Currency", "Euro", "currency is not an ISO 4217 code: EURO"),
         ("Name", "", "the order has no Name"),
         ("Name", "x" * 201, "Name is longer than 200 characters"),

@@ -10,7 +10,7 @@ import pytest
 from app.ingest.formats import find_format
 from app.ingest.formats.base import Options
 from app.ingest.reading import SourceFile
-from app.ingest.records import ConsumerRecord, OrderRecord, Parsed, ProductRecord, RefundRecord
+from app.ingest.records import ConsumerRecord, OrderRecord, Parsed, ProductRecord, RefundRecord, Rejected
 from tests.ingest.conftest import LIMITS, Ingest, Rows
 from tests.ingest.payloads import Payload, as_csv, shopify_row
 
@@ -196,5 +196,16 @@ async def test_a_customer_export_without_ids_holds_accounts(ingest: Ingest, quer
         {"name": "Jane Doe", "email": "jane@example.com", "type": "consumer"}
     ]
     with_ids = "Customer ID,First Name,Last Name,Email,Phone,Total Spent\n'77,Jane,Roe,jane@example.com,'+4930,5\n"
-    assert (await ingest(with_ids)).records_updated == 1
+    assert (await ingest(with_ids)).records_merged == 1
     assert await query("SELECT name, phone FROM users") == [{"name": "Jane Roe", "phone": "+4930"}]
+
+
+def test_a_rejected_variant_can_be_read_again_by_itself(write: Callable[[Any], Path]):
+    blue, red = product()["variants"]
+    file = SourceFile(write({"products": [product(variants=[blue, red | {"price": "much"}])]}), LIMITS)
+    _, reject = find_format(file, Options())[0].read(file, Options())
+    assert isinstance(reject, Rejected)
+    assert (reject.place, reject.reason) == ("record 1, variant 2", "price is not a number: much")
+    (record,) = read(write(reject.raw.replace('"much"', '"12.50"')))
+    (expected,) = read(write([product(variants=[red])]))
+    assert record == expected

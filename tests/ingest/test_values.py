@@ -148,6 +148,70 @@ def test_no_moment(given: str):
         values.moment(given, "date")
 
 
+@pytest.mark.parametrize("given", ["45678", "45678.5", "yesterday", "2025-13-01", "0000-00-00", "1.2.3"])
+def test_a_date_that_no_option_reads(given: str):
+    with pytest.raises(BadRecord) as refused:
+        values.moment(given, "date")
+    assert str(refused.value) == f"date is not an ISO 8601 date: {given}"
+
+
+@pytest.mark.parametrize("given", ["03/04/2026", "3/4/2026 9:05", "31.12.25", "12/31/2025 09:05:00 -0400"])
+def test_a_slashed_date_is_not_guessed(given: str):
+    with pytest.raises(BadRecord, match="option dayfirst"):
+        values.moment(given, "date")
+
+
+@pytest.mark.parametrize(
+    ("given", "is_hinted"),
+    [("12,50", True), ("1.234,5", True), ("-,5", True), ("1,234", False), ("1,234.50", False), ("12,50 €", False)],
+)
+def test_decimal_commas_are_not_guessed(given: str, is_hinted: bool):
+    with pytest.raises(BadRecord) as refused:
+        values.money(given, "total")
+    assert ("option decimal_comma" in str(refused.value)) is is_hinted
+
+
+class TestSavedBySpreadsheets:
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [("'94103", "94103"), ('="01234"', "01234"), (" ' 7 ", "7"), ("O'Neil", "O'Neil"), ("'", ""), (None, "")],
+    )
+    def test_apostrophes(self, given: Any, expected: str):
+        assert values.without_apostrophe(given) == expected
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [("4554821468349.0", "4554821468349"), ("'4554821468349,00", "4554821468349"), ("12E4", "12E4"), ("", ""),
+         ("#1001", "#1001"), ("1.5", "1.5")],
+    )  # fmt: skip
+    def test_ids(self, given: str, expected: str):
+        assert values.exported_key(given, "Id") == expected
+
+    @pytest.mark.parametrize("given", ["4.55482E+12", "4,55482E+12", "'4.55482e+12", "5E+15", "-4.5E+10"])
+    def test_rounded_ids(self, given: str):
+        with pytest.raises(BadRecord, match=r"^Id is .*: a spreadsheet rounded it\. Export the file again"):
+            values.exported_key(given, "Id")
+        notes = Notes()
+        assert values.unrounded(given, "barcode", notes) == ""
+        assert notes == ["a barcode that a spreadsheet rounded was left out"]
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [("'+49 30 1", "+49 30 1"), ("5901234123457.0", "5901234123457"), ("1.0", "1.0"), ("1E5", "1E5")],
+    )
+    def test_phones_barcodes_and_skus(self, given: str, expected: str):
+        notes = Notes()
+        assert values.unrounded(given, "phone", notes) == expected
+        assert notes == []
+
+    def test_flags(self):
+        assert [values.exported_flag(given, "Published") for given in ("TRUE", "FALSE", "", "no")] == [
+            True, False, False, False,
+        ]  # fmt: skip
+        with pytest.raises(BadRecord, match="Published is neither true nor false: WAHR"):
+            values.exported_flag("WAHR", "Published")
+
+
 def test_currency():
     assert (values.currency(" eur "), values.currency("")) == ("EUR", None)
     with pytest.raises(BadRecord, match="not an ISO 4217 code"):

@@ -234,7 +234,7 @@ class TestOrder:
         ],
     )
     def test_rejected(self, read: Any, overrides: dict[str, Any], expected: str):
-        assert reason(read(woo_order(1) | overrides)) == expected
+        assert reason(read(woo_order(1) | overrides)).startswith(expected)
 
 
 class TestRefund:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from app.ingest import values
+from app.ingest.formats import spreadsheets
 from app.ingest.formats.base import Format, Options, as_text, parse, require_columns
 from app.ingest.reading import Source
 from app.ingest.records import AddressRecord, ConsumerRecord, Item, LineRecord, OrderRecord, Rejected, identify_consumer
@@ -20,25 +21,43 @@ Row = dict[str, str]
 NEEDED = {"Name", "Email", "Created at", "Total", "Lineitem name"}
 TITLE = "Shopify order export"
 
+NUMBERS = {
+    "Total", "Discount Amount", "Shipping", "Taxes", "Duties", "Refunded Amount", "Lineitem price",
+    "Lineitem quantity",
+}  # fmt: skip
+OTHERS = {
+    "Name", "Id", "Email", "Phone", "Financial Status", "Fulfillment Status", "Cancelled at", "Currency",
+    "Lineitem name", "Lineitem sku",
+}  # fmt: skip
+PERSON = {"Name", "Phone", "Address1", "Address2", "Street", "City", "Zip", "Province", "Province Name", "Country"}
+DATES = {"Created at"}
+COLUMNS = spreadsheets.Columns(
+    names=NUMBERS | OTHERS | DATES | {f"{whose} {cell}" for whose in ("Billing", "Shipping") for cell in PERSON},
+    dates=DATES,
+    numbers=NUMBERS,
+)
+
 
 def recognises(file: Source, _: Options) -> bool:
     return not file.is_json and set(file.header()) >= NEEDED
 
 
-def read(file: Source, _: Options) -> Iterator[Item]:
+def read(file: Source, options: Options) -> Iterator[Item]:
     require_columns(file, NEEDED, TITLE)
+    raw: list[Row] = []
     group: list[Row] = []
     first = last = 0
-    for number, row in file.rows():
+    for number, given, row in spreadsheets.tidied(file, COLUMNS, options):
         if group and not _continues(group[0], row):
-            yield _parse_group(first, last, group)
-            group = []
+            yield _parse_group(first, last, raw, group)
+            raw, group = [], []
         if not group:
             first = number
+        raw.append(given)
         group.append(row)
         last = number
     if group:
-        yield _parse_group(first, last, group)
+        yield _parse_group(first, last, raw, group)
 
 
 def _continues(order: Row, row: Row) -> bool:
@@ -47,20 +66,20 @@ def _continues(order: Row, row: Row) -> bool:
     return row["Name"] == order["Name"] and same_date and row.get("Id", "") in {"", order.get("Id", "")}
 
 
-def _parse_group(first: int, last: int, rows: list[Row]) -> Item:
+def _parse_group(first: int, last: int, raw: list[Row], rows: list[Row]) -> Item:
     place = f"row {first}" if first == last else f"rows {first}-{last}"
     if not rows[0]["Created at"] and not rows[0]["Total"]:
         reason = f"these rows continue order {rows[0]['Name']}, whose first row does not stand above them"
-        return Rejected(place, "order", reason, as_text(rows))
-    return parse(place, "order", rows, lambda notes: _build_order(rows, notes))
+        return Rejected(place, "order", reason, as_text(raw))
+    return parse(place, "order", raw, lambda notes: _build_order(rows, notes))
 
 
 def _build_order(rows: list[Row], notes: Notes) -> OrderRecord:
     order = rows[0]
-    number = values.key(order["Name"], "Name")
+    number = values.exported_key(order["Name"], "Name")
     if not number:
         raise BadRecord("the order has no Name")
-    external_id = values.key(values.without_apostrophe(order.get("Id")), "Id")
+    external_id = values.exported_key(order.get("Id"), "Id")
     lines = [line for row in rows if (line := _build_line(row, notes))]
     placed_at = values.moment(order["Created at"], "Created at")
     cancelled = bool(values.text(order.get("Cancelled at")))
@@ -117,7 +136,7 @@ def describe_status(*, financial: str, fulfillment: str, cancelled: bool) -> str
 
 def _build_line(row: Row, notes: Notes) -> LineRecord | None:
     name = values.text(row["Lineitem name"])
-    sku = values.without_apostrophe(row.get("Lineitem sku"))
+    sku = values.unrounded(row.get("Lineitem sku"), "SKU", notes)
     price = values.price(row.get("Lineitem price"), "Lineitem price")
     if not name and not sku and price is None:
         return None
@@ -137,7 +156,7 @@ def _build_consumer(order: Row, order_key: str, notes: Notes) -> ConsumerRecord:
     email = values.email(order["Email"], notes)
     kind, key = identify_consumer(None, email, order_key)
     name = values.text(order.get("Billing Name")) or values.text(order.get("Shipping Name"))
-    phones = (values.without_apostrophe(order.get(f"{prefix}Phone")) for prefix in ("", "Billing ", "Shipping "))
+    phones = (values.unrounded(order.get(f"{prefix}Phone"), "phone", notes) for prefix in ("", "Billing ", "Shipping "))
     addresses = (_build_address(order, prefix, notes) for prefix in ("Shipping", "Billing"))
     return ConsumerRecord(
         kind=kind,
@@ -166,4 +185,4 @@ def _build_address(order: Row, prefix: str, notes: Notes) -> AddressRecord | Non
     )
 
 
-FORMAT = Format("shopify_orders_csv", TITLE, recognises, read, ", ".join(sorted(NEEDED)))
+FORMAT = Format("shopify_orders_csv", TITLE, recognises, read, ", ".join(sorted(NEEDED)), COLUMNS.reads)

@@ -6,6 +6,7 @@ Ids and phones are written with a leading apostrophe. Without ids a customer is 
 from collections.abc import Iterator
 
 from app.ingest import values
+from app.ingest.formats import spreadsheets
 from app.ingest.formats.base import Format, Options, parse, require_columns
 from app.ingest.reading import Source
 from app.ingest.records import ConsumerRecord, Item
@@ -15,31 +16,36 @@ from app.websites.models import SourceKind
 Row = dict[str, str]
 TITLE = "Shopify customer export"
 NEEDED = {"First Name", "Last Name", "Email", "Total Spent"}
+# `Default Address City` in the newer header, `City` in the older.
+NEWER = "Default Address "
+ADDRESS = {"Address1", "Address2", "City", "Province", "Province Code", "Country", "Country Code", "Zip", "Phone"}
+COLUMNS = spreadsheets.Columns(
+    {"Customer ID", "First Name", "Last Name", "Email", *ADDRESS, *(f"{NEWER}{name}" for name in ADDRESS)}
+)
 
 
 def recognises(file: Source, _: Options) -> bool:
     return not file.is_json and set(file.header()) >= NEEDED
 
 
-def read(file: Source, _: Options) -> Iterator[Item]:
+def read(file: Source, options: Options) -> Iterator[Item]:
     require_columns(file, NEEDED, TITLE)
-    for number, row in file.rows():
-        yield _parse_customer(number, row)
+    for number, given, row in spreadsheets.tidied(file, COLUMNS, options):
+        yield _parse_customer(number, given, row)
 
 
-def _parse_customer(number: int, row: Row) -> Item:
-    return parse(f"row {number}", "consumer", row, lambda notes: _build_customer(row, notes))
+def _parse_customer(number: int, given: Row, row: Row) -> Item:
+    return parse(f"row {number}", "consumer", given, lambda notes: _build_customer(row, notes))
 
 
 def _build_customer(row: Row, notes: Notes) -> ConsumerRecord:
-    external_id = values.key(values.without_apostrophe(row.get("Customer ID")), "Customer ID")
+    external_id = values.exported_key(row.get("Customer ID"), "Customer ID")
     email = values.email(row["Email"], notes)
     if not external_id and not email:
         raise BadRecord("neither a Customer ID nor a usable Email")
 
     def address_cell(name: str) -> str:
-        """`Default Address City` in the newer header, `City` in the older."""
-        return values.without_apostrophe(row.get(f"Default Address {name}") or row.get(name))
+        return values.without_apostrophe(row.get(f"{NEWER}{name}") or row.get(name))
 
     address = values.address(
         country=address_cell("Country") or address_cell("Country Code"),
@@ -51,7 +57,8 @@ def _build_customer(row: Row, notes: Notes) -> ConsumerRecord:
         is_default=True,
     )
     name = values.joined([values.text(row["First Name"]), values.text(row["Last Name"])], " ")
-    phone = values.without_apostrophe(row.get("Phone")) or address_cell("Phone")
+    phone = values.unrounded(row.get("Phone"), "phone", notes)
+    phone = phone or values.unrounded(row.get(f"{NEWER}Phone"), "phone", notes)
     return ConsumerRecord(
         kind=SourceKind.CONSUMER if external_id else SourceKind.GUEST,
         key=external_id or email or "",
@@ -63,4 +70,4 @@ def _build_customer(row: Row, notes: Notes) -> ConsumerRecord:
     )
 
 
-FORMAT = Format("shopify_customers_csv", TITLE, recognises, read, ", ".join(sorted(NEEDED)))
+FORMAT = Format("shopify_customers_csv", TITLE, recognises, read, ", ".join(sorted(NEEDED)), COLUMNS.reads)

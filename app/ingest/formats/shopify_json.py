@@ -79,7 +79,8 @@ def parse_product(place: str, product: Payload) -> Iterator[Item]:
 
 
 def _parse_variant(place: str, product: Payload, variant: Payload) -> Item:
-    return parse(place, "product", variant, lambda notes: _build_variant(product, variant, notes))
+    raw = product | {"variants": [variant]}  # a variant alone is of no product, and could not be read again
+    return parse(place, "product", raw, lambda notes: build_variant(product, variant, notes))
 
 
 def _id(payload: Payload, name: str = "id") -> str | None:
@@ -112,7 +113,7 @@ def _build_address(given: Payload, notes: Notes, *, is_default: bool = False) ->
 # Customers
 
 
-def _build_customer(payload: Payload, notes: Notes) -> ConsumerRecord:
+def build_customer(payload: Payload, notes: Notes) -> ConsumerRecord:
     default = nested(payload, "default_address")
     given = [default, *objects(payload, "addresses")]
     addresses = [_build_address(each, notes, is_default=each is default or bool(each.get("default"))) for each in given]
@@ -133,7 +134,7 @@ def _build_customer(payload: Payload, notes: Notes) -> ConsumerRecord:
 # Products
 
 
-def _build_variant(product: Payload, variant: Payload, notes: Notes) -> ProductRecord:
+def build_variant(product: Payload, variant: Payload, notes: Notes) -> ProductRecord:
     key = _required_id(variant)
     names = [values.text(option.get("name")) for option in objects(product, "options")] + ["", "", ""]
     chosen = [
@@ -169,7 +170,7 @@ def _stock(variant: Payload, notes: Notes) -> int | None:
 # Orders
 
 
-def _build_order(payload: Payload, notes: Notes) -> OrderRecord:
+def build_order(payload: Payload, notes: Notes) -> OrderRecord:
     key = _required_id(payload)
     number = values.text(payload.get("name")) or key
     shipping = [
@@ -257,7 +258,7 @@ def _build_order_consumer(payload: Payload, order_key: str, notes: Notes) -> Con
 # Refunds
 
 
-def _refunded(refund: Payload) -> Decimal:
+def find_refunded(refund: Payload) -> Decimal:
     """Goods may come back without money, and money without goods: only the transactions tell."""
     paid = [
         values.money(transaction.get("amount"), "refund amount") or ZERO
@@ -268,16 +269,18 @@ def _refunded(refund: Payload) -> Decimal:
 
 
 def _build_embedded_refund(refund: Payload, order_key: str) -> RefundRecord:
-    return RefundRecord(key=_required_id(refund), order_key=order_key, amount=_refunded(refund))
+    return RefundRecord(key=_required_id(refund), order_key=order_key, amount=find_refunded(refund))
 
 
 def _build_refund(payload: Payload, _: Notes) -> RefundRecord:
-    return _build_embedded_refund(payload, _required_id(payload, "order_id"))
+    record = _build_embedded_refund(payload, _required_id(payload, "order_id"))
+    record.created_at = values.moment(payload.get("created_at"), "created_at")
+    return record
 
 
 _BUILDERS: dict[str, Callable[[Payload, Notes], Record]] = {
-    "customer": _build_customer,
-    "order": _build_order,
+    "customer": build_customer,
+    "order": build_order,
     "refund": _build_refund,
 }
 

@@ -7,6 +7,7 @@ Its name is written as Shopify writes it in an order line, "Title - Option / Opt
 from collections.abc import Iterator
 
 from app.ingest import values
+from app.ingest.formats import spreadsheets
 from app.ingest.formats.base import Format, Options, parse, require_columns
 from app.ingest.reading import Source
 from app.ingest.records import Item, ProductRecord
@@ -28,6 +29,14 @@ RENAMED = {
     **{f"Option{n} Name": f"Option{n} name" for n in (1, 2, 3)},
     **{f"Option{n} Value": f"Option{n} value" for n in (1, 2, 3)},
 }
+NUMBERS = {"Variant Price", "Variant Inventory Qty"}
+READ = {*RENAMED, "Title", "Status"}
+COLUMNS = spreadsheets.Columns(
+    names=READ | set(RENAMED.values()),
+    numbers=NUMBERS | {RENAMED[name] for name in NUMBERS},
+)
+# A row without any of them only adds an image to its product.
+VARIANT = {"Option1 Value", "Variant Price", "Variant SKU"}
 OLD_HEADER = {"Handle", "Title", "Variant Price"}
 NEW_HEADER = {"URL handle", "Title", "Price"}
 NO_OPTION = "Default Title"
@@ -40,16 +49,18 @@ def recognises(file: Source, _: Options) -> bool:
     return header >= OLD_HEADER or header >= NEW_HEADER
 
 
-def read(file: Source, _: Options) -> Iterator[Item]:
+def read(file: Source, options: Options) -> Iterator[Item]:
     if not set(file.header()) >= NEW_HEADER:
         require_columns(file, OLD_HEADER, TITLE)
     product: Row = {}
-    for number, given in file.rows():
-        row = _with_old_names(given)
+    product_given: Row = {}
+    for number, given, plain in spreadsheets.tidied(file, COLUMNS, options):
+        row = _with_old_names(plain)
         if row["Title"] or row["Handle"] != product.get("Handle"):
-            product = row
+            product, product_given = row, given
         if _is_variant(row):
-            yield _parse_variant(number, product, row)
+            raw = given if row is product else [_without_variant(product_given), given]
+            yield _parse_variant(number, raw, product, row)
 
 
 def _with_old_names(row: Row) -> Row:
@@ -57,12 +68,16 @@ def _with_old_names(row: Row) -> Row:
 
 
 def _is_variant(row: Row) -> bool:
-    """A row without option, price and SKU only adds an image to its product."""
-    return any(values.text(row.get(name)) for name in ("Option1 Value", "Variant Price", "Variant SKU"))
+    return any(values.text(row.get(name)) for name in VARIANT)
 
 
-def _parse_variant(number: int, product: Row, row: Row) -> Item:
-    return parse(f"row {number}", "product", row, lambda notes: _build_variant(product, row, notes))
+def _without_variant(given: Row) -> Row:
+    """What a product's first row says of the product; read again, it is no variant."""
+    return given | {name: "" for old in VARIANT for name in (old, RENAMED[old]) if name in given}
+
+
+def _parse_variant(number: int, raw: Row | list[Row], product: Row, row: Row) -> Item:
+    return parse(f"row {number}", "product", raw, lambda notes: _build_variant(product, row, notes))
 
 
 def _build_variant(product: Row, row: Row, notes: Notes) -> ProductRecord:
@@ -82,10 +97,11 @@ def _build_variant(product: Row, row: Row, notes: Notes) -> ProductRecord:
         kind=SourceKind.PRODUCT_KEY,
         key=values.key("|".join([f"handle:{handle}", *options]), "Handle with its options"),
         name=values.fitted(name, 255, "product name", notes),
-        sku=values.own_sku(values.without_apostrophe(row.get("Variant SKU")), "Variant SKU"),
+        sku=values.own_sku(values.unrounded(row.get("Variant SKU"), "SKU", notes), "Variant SKU"),
         fallback_sku=values.made_up_sku(handle, *options),
         price=values.price(row.get("Variant Price"), "Variant Price"),
-        barcode=values.fitted(values.without_apostrophe(row.get("Variant Barcode")), 100, "barcode", notes) or None,
+        barcode=values.fitted(values.unrounded(row.get("Variant Barcode"), "barcode", notes), 100, "barcode", notes)
+        or None,
         variant=variant or None,
         stock_quantity=_stock(row, notes),
         is_active=_is_active(product),
@@ -102,7 +118,9 @@ def _stock(row: Row, notes: Notes) -> int | None:
 def _is_active(product: Row) -> bool:
     """By `Status`; exports from before it was there have only `Published`."""
     status = values.text(product.get("Status")).lower()
-    return status == "active" if status else values.flag(product.get("Published", "true"))
+    return status == "active" if status else values.exported_flag(product.get("Published", "true"), "Published")
 
 
-FORMAT = Format("shopify_products_csv", TITLE, recognises, read, "Handle (or URL handle), Title and a price")
+FORMAT = Format(
+    "shopify_products_csv", TITLE, recognises, read, "Handle (or URL handle), Title and a price", COLUMNS.reads
+)

@@ -1,11 +1,64 @@
 """What a spreadsheet made of dates and numbers, brought back to what the rest of the program reads."""
 
 import re
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
+
+from app.ingest.formats.base import Options
+from app.ingest.reading import Source, UnreadableFile
 
 _DAY_FIRST = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:,?\s+(.+))?")
 _COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a CSV format that are read, and those among them that hold dates and numbers."""
+
+    names: Collection[str]
+    dates: Collection[str] = ()
+    numbers: Collection[str] = ()
+    also: Callable[[str], bool] = lambda _name: False
+    """Whether a numbered column, of which there may be any number, is read too."""
+
+    def reads(self, name: str, _options: Options) -> bool:
+        return name in self.names or self.also(name)
+
+
+def tidied(file: Source, columns: Columns, options: Options) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
+    """Each row with its number, as the file has it, and with plain dates and numbers.
+
+    The plain row has the columns that are read and no others. Raises UnreadableFile where two of them have one name.
+    """
+    read = [name for name in file.header() if columns.reads(name, options)]
+    refuse_twins(read)
+    kept = set(read)
+    for number, given in file.rows():
+        row = {name: given[name] for name in kept & given.keys()}
+        yield (
+            number,
+            given,
+            plain(
+                row,
+                dates=columns.dates,
+                numbers=columns.numbers,
+                dayfirst=options.dayfirst,
+                decimal_comma=options.decimal_comma,
+            ),
+        )
+
+
+def refuse_twins(names: Collection[str]) -> None:
+    """Raises UnreadableFile where a name stands twice among those of the columns that are read."""
+    twins = [name for name, count in Counter(names).items() if count > 1]
+    if twins:
+        raise UnreadableFile(
+            f"Two columns are called {twins[0]}; rename or remove the one that is not meant.",
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        )
 
 
 def plain(
@@ -31,6 +84,8 @@ def iso_date(value: Any) -> Any:
     if found is None:
         return value
     day, _, month, year, time = found.groups()
+    if not (1 <= int(day) <= 31 and 1 <= int(month) <= 12):
+        return value
     date = f"{year if len(year) == 4 else '20' + year}-{int(month):02d}-{int(day):02d}"
     if time is None:
         return date

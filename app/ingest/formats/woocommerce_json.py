@@ -342,7 +342,8 @@ def _build_refund(payload: Payload, _: Notes) -> RefundRecord:
     if order_key is None:
         raise BadRecord("the refund does not say which order it belongs to")
     amount = values.money(payload.get("amount"), "amount") or ZERO
-    return RefundRecord(key=_required_id(payload), order_key=order_key, amount=abs(amount))
+    created_at = _moment(payload, "date_created")
+    return RefundRecord(key=_required_id(payload), order_key=order_key, amount=abs(amount), created_at=created_at)
 
 
 _BUILDERS: dict[str, Callable[[Payload, Notes], Record]] = {

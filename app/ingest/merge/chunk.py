@@ -71,7 +71,8 @@ class Chunk:
 
 
 _TABLES = (
-    "DROP TABLE IF EXISTS chunk, chunk_consumers, fresh_consumers, chunk_products, chunk_lines, chunk_orders",
+    "DROP TABLE IF EXISTS chunk, chunk_consumers, fresh_consumers, chunk_products, chunk_lines, chunk_orders, "
+    "moved_consumers, renamed_products, chunk_references, moved_references, priced_orders, followers",
     """
     CREATE TEMP TABLE chunk (
         position bigint PRIMARY KEY, kind text, key text, content_hash bytea, record jsonb, outcome text

@@ -5,22 +5,23 @@ accounts before guests, the account's own record before what an order tells, the
 which records arrive does not matter.
 """
 
-import re
-from hashlib import blake2b
-
 from app.ingest.merge.chunk import CONSUMERS, ORDERS, Chunk
-from app.users.models import PLACEHOLDER_DOMAIN
+from app.ingest.merge.emails import ADDRESS_HASH, NORMALISED_ADDRESS, placeholder, placeholder_domain, settle_emails
 
 _LAY_OUT = (
     """
     CREATE TEMP TABLE chunk_consumers (
         position bigint, kind text, key text, email text, name text, phone text, via text, updated_at timestamptz,
-        addresses jsonb, content_hash bytea, said_email text, user_id bigint
+        addresses jsonb, told text[], content_hash bytea, said_email text, user_id bigint
     ) ON COMMIT DROP
     """,
     f"""
     INSERT INTO chunk_consumers
     SELECT c.position, r.kind, r.key, r.email, r.name, r.phone, r.via, r.updated_at, r.addresses,
+        (
+            SELECT array_agg({ADDRESS_HASH.format("a")})
+            FROM jsonb_to_recordset(r.addresses) AS a(country text, city text, district text, address text)
+        ),
         CASE WHEN c.kind IN {CONSUMERS} THEN c.content_hash END, NULL, NULL
     FROM chunk c, LATERAL jsonb_to_record(
         CASE WHEN c.kind IN {ORDERS} THEN c.record -> 'consumer' ELSE c.record END
@@ -28,7 +29,7 @@ _LAY_OUT = (
     WHERE c.outcome IS NULL AND c.kind IN ('consumer', 'guest', 'anonymous', 'order', 'order_key')
     """,
     """
-    UPDATE chunk_consumers c SET user_id = s.user_id, said_email = s.said ->> 'email'
+    UPDATE chunk_consumers c SET user_id = s.user_id, said_email = s.claimed_email
     FROM source_records s
     WHERE s.source_website = :website AND s.kind = c.kind AND s.external_id = c.key AND s.user_id IS NOT NULL
     """,
@@ -41,7 +42,7 @@ _LAY_OUT = (
     INSERT INTO fresh_consumers
     SELECT DISTINCT ON (kind, key) kind, key, email, name, phone, via, kind = 'guest', NULL, NULL
     FROM chunk_consumers WHERE user_id IS NULL
-    ORDER BY kind, key, via = 'account' DESC, updated_at DESC NULLS LAST, position DESC
+    ORDER BY kind, key, email IS NULL, via = 'account' DESC, updated_at DESC NULLS LAST, email DESC
     """,
 )
 
@@ -50,7 +51,7 @@ _CLAIM_EMAILS = """
     UPDATE fresh_consumers f SET claims = true
     FROM (
         SELECT DISTINCT ON (email) kind, key FROM fresh_consumers
-        WHERE kind = 'consumer' AND email IS NOT NULL ORDER BY email, via = 'account' DESC, key
+        WHERE kind = 'consumer' AND email IS NOT NULL ORDER BY email, via = 'account' DESC, length(key), key
     ) first
     WHERE f.kind = first.kind AND f.key = first.key
 """
@@ -66,14 +67,10 @@ _FIND_BY_EMAIL = """
     ))
 """
 
-_CHOOSE_HELD_EMAIL = """
+_CHOOSE_HELD_EMAIL = f"""
     UPDATE fresh_consumers f SET held = CASE
         WHEN f.claims AND NOT EXISTS (SELECT 1 FROM users u WHERE u.email = f.email) THEN f.email
-        WHEN length(f.kind || f.key) + length(:domain) < 148 THEN lower(
-            f.kind || '-' || regexp_replace(f.key, '[^A-Za-z0-9._-]', '_', 'g')
-            || CASE WHEN f.key ~ '[^a-z0-9._-]' THEN '-' || left(md5(f.key), 8) ELSE '' END
-        ) || '@' || :domain
-        ELSE f.kind || '-' || md5(f.key) || '@' || :domain
+        ELSE {placeholder("f", "f.key")}
     END
     WHERE f.user_id IS NULL
 """
@@ -102,10 +99,17 @@ _TAKE_OVER = (
     """,
 )
 
+# One record makes the row; the others of the same person, here or from before, join it.
 _SET_OUTCOMES = f"""
-    UPDATE chunk c SET outcome = CASE WHEN EXISTS (
-        SELECT 1 FROM fresh_consumers f WHERE f.kind = c.kind AND f.key = c.key AND f.held IS NOT NULL
-    ) THEN 'created' ELSE 'updated' END
+    UPDATE chunk c SET outcome = coalesce((
+        SELECT CASE WHEN f.makes THEN 'created' ELSE 'merged' END
+        FROM (
+            SELECT kind, key, held IS NOT NULL AND row_number() OVER (
+                PARTITION BY held ORDER BY kind = 'consumer' DESC, via = 'account' DESC, key
+            ) = 1 AS makes
+            FROM fresh_consumers
+        ) f WHERE f.kind = c.kind AND f.key = c.key
+    ), 'updated')
     WHERE c.outcome IS NULL AND c.kind IN {CONSUMERS}
 """
 
@@ -117,11 +121,15 @@ _RANK = """
 """
 
 
-def _latest(field: str) -> str:
-    told = f"FILTER (WHERE {field} <> '')"
+def _first(field: str, value: str | None = None) -> str:
     return f"""
-        '{field}', coalesce((array_agg({field} ORDER BY {_RANK} COLLATE "C" DESC, {field} DESC) {told})[1], ''),
-        '{field}_from', coalesce((array_agg({_RANK} ORDER BY {_RANK} COLLATE "C" DESC) {told})[1], '')
+        (array_agg({value or field} ORDER BY {_RANK} COLLATE "C" DESC, {field} DESC) FILTER (WHERE {field} <> ''))[1]
+    """
+
+
+def _latest(field: str) -> str:
+    return f"""
+        '{field}', coalesce({_first(field)}, ''), '{field}_from', coalesce({_first(field, _RANK)}, '')
     """
 
 
@@ -139,69 +147,35 @@ def _later(field: str) -> str:
 
 
 _IS_FROM_ACCOUNT = "excluded.said ->> 'via' = 'account'"
-_IS_LATER_ORDER = """
-    (s.said ->> 'via' = 'order'
-        AND coalesce(excluded.source_updated_at, '-infinity') >= coalesce(s.source_updated_at, '-infinity'))
-"""
 _SAID = f"""
-    CASE WHEN {_IS_FROM_ACCOUNT} OR {_IS_LATER_ORDER}
-    THEN jsonb_build_object('email', excluded.said -> 'email', 'via', excluded.said -> 'via')
-    ELSE jsonb_build_object('email', s.said -> 'email', 'via', s.said -> 'via') END
-    || {_later("name")} || {_later("phone")}
+    jsonb_build_object(
+        'via', CASE WHEN {_IS_FROM_ACCOUNT} THEN excluded.said -> 'via' ELSE s.said -> 'via' END,
+        'addresses', (s.said -> 'addresses') || (excluded.said -> 'addresses')
+    )
+    || {_later("email")} || {_later("name")} || {_later("phone")}
 """
 
+# `addresses` are the hashes of all that this link has told.
 _LINK = f"""
     INSERT INTO source_records AS s (
-        source_website, kind, external_id, user_id, content_hash, source_updated_at, said, created_at
+        source_website, kind, external_id, user_id, claimed_email, content_hash, source_updated_at, said, created_at
     )
-    SELECT :website, kind, key, min(user_id),
+    SELECT :website, kind, key, min(user_id), CASE WHEN kind = 'consumer' THEN ({_first("email")}) END,
         (array_agg(content_hash ORDER BY position DESC) FILTER (WHERE content_hash IS NOT NULL))[1],
-        (array_agg(updated_at ORDER BY via = 'account' DESC, updated_at DESC NULLS LAST))[1],
+        (array_agg(updated_at ORDER BY position DESC) FILTER (WHERE content_hash IS NOT NULL))[1],
         jsonb_build_object(
-            'email', (array_agg(email ORDER BY via = 'account' DESC, updated_at DESC NULLS LAST, position DESC))[1],
-            'via', min(via), {_latest("name")}, {_latest("phone")}
-        ), :now
-    FROM chunk_consumers GROUP BY kind, key
+            'via', min(via), 'addresses', coalesce(jsonb_object_agg(hash, 1) FILTER (WHERE hash IS NOT NULL), '{{}}')
+        ) || jsonb_build_object({_latest("email")}, {_latest("name")}, {_latest("phone")}), :now
+    FROM chunk_consumers LEFT JOIN LATERAL unnest(told) AS hash ON true
+    GROUP BY kind, key
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
         user_id = excluded.user_id, deleted_at = NULL, said = {_SAID},
+        claimed_email = CASE WHEN s.kind = 'consumer' THEN nullif(({_SAID}) ->> 'email', '') END,
         content_hash = coalesce(excluded.content_hash, s.content_hash),
-        source_updated_at = CASE WHEN {_IS_FROM_ACCOUNT} OR {_IS_LATER_ORDER}
-            THEN coalesce(excluded.source_updated_at, s.source_updated_at) ELSE s.source_updated_at END
+        source_updated_at = CASE WHEN excluded.content_hash IS NOT NULL THEN excluded.source_updated_at
+            ELSE s.source_updated_at END
     WHERE s.user_id IS DISTINCT FROM excluded.user_id OR {_IS_FROM_ACCOUNT} OR s.said <> {_SAID}
 """
-
-# The website's own e-mail has changed, or a placeholder can be replaced.
-_FIND_EMAIL_CHANGES = """
-    SELECT DISTINCT ON (c.user_id) c.user_id, c.email, c.via, holder.id AS holder_id,
-        holder.type = 'guest' AND NOT EXISTS (
-            SELECT 1 FROM source_records s WHERE s.user_id = holder.id AND s.kind = 'consumer'
-        ) AS holder_is_guest
-    FROM chunk_consumers c
-    JOIN users u ON u.id = c.user_id
-    LEFT JOIN users holder ON holder.email = c.email
-    WHERE c.kind = 'consumer' AND c.email IS NOT NULL AND c.email <> u.email
-    AND (u.email LIKE '%.invalid' OR (c.via = 'account' AND c.said_email IS DISTINCT FROM c.email))
-    ORDER BY c.user_id, c.via = 'account' DESC, c.updated_at DESC NULLS LAST, c.position DESC
-"""
-
-_NORMALISED = (
-    "lower(regexp_replace(concat_ws('|', {0}.country, {0}.city, {0}.district, {0}.address), '\\s+', ' ', 'g'))"
-)
-
-_ABSORB = (
-    "UPDATE orders SET user_id = :user_id, updated_at = :now WHERE user_id = :holder_id",
-    "UPDATE source_records SET user_id = :user_id WHERE user_id = :holder_id",
-    f"""
-    DELETE FROM user_addresses theirs USING user_addresses ours
-    WHERE theirs.user_id = :holder_id AND ours.user_id = :user_id
-    AND {_NORMALISED.format("theirs")} = {_NORMALISED.format("ours")}
-    """,
-    "UPDATE user_addresses SET user_id = :user_id, is_default = false WHERE user_id = :holder_id",
-    "UPDATE chunk_consumers SET user_id = :user_id WHERE user_id = :holder_id",
-    "DELETE FROM users WHERE id = :holder_id",
-)
-_SET_EMAIL = "UPDATE users SET email = :email, updated_at = :now WHERE id = :user_id"
-
 
 # Known by id, or, in a list of customers without ids, by e-mail.
 _IS_ACCOUNT = "(s.kind = 'consumer' OR s.said ->> 'via' = 'account')"
@@ -225,7 +199,7 @@ _CHOOSE_NAMES = f"""
         SELECT s.user_id, bool_or({_IS_ACCOUNT}) AS has_account,
             {_best("name")} AS name, {_best("phone")} AS phone
         FROM source_records s
-        WHERE s.user_id IN (SELECT user_id FROM chunk_consumers)
+        WHERE s.user_id IN (SELECT user_id FROM chunk_consumers UNION SELECT user_id FROM moved_consumers)
         GROUP BY s.user_id
     ) best
     WHERE u.id = best.user_id AND (best.has_account OR u.type = 'guest')
@@ -237,15 +211,15 @@ _CHOOSE_NAMES = f"""
 
 _ADD_ADDRESSES = f"""
     INSERT INTO user_addresses (user_id, country, city, district, address, created_at, updated_at)
-    SELECT DISTINCT ON (c.user_id, {_NORMALISED.format("a")})
+    SELECT DISTINCT ON (c.user_id, {NORMALISED_ADDRESS.format("a")})
         c.user_id, a.country, a.city, a.district, a.address, :now, :now
     FROM chunk_consumers c, LATERAL jsonb_to_recordset(c.addresses)
         AS a(country text, city text, district text, address text)
     WHERE NOT EXISTS (
         SELECT 1 FROM user_addresses known
-        WHERE known.user_id = c.user_id AND {_NORMALISED.format("known")} = {_NORMALISED.format("a")}
+        WHERE known.user_id = c.user_id AND {NORMALISED_ADDRESS.format("known")} = {NORMALISED_ADDRESS.format("a")}
     )
-    ORDER BY c.user_id, {_NORMALISED.format("a")}, c.position
+    ORDER BY c.user_id, {NORMALISED_ADDRESS.format("a")}, c.position
 """
 
 # The address that the website calls the default becomes ours where there is none yet.
@@ -256,7 +230,8 @@ _SET_DEFAULT_ADDRESS = f"""
         FROM chunk_consumers c, LATERAL jsonb_to_recordset(c.addresses)
             AS a(country text, city text, district text, address text, is_default boolean),
             user_addresses known
-        WHERE a.is_default AND known.user_id = c.user_id AND {_NORMALISED.format("known")} = {_NORMALISED.format("a")}
+        WHERE a.is_default AND known.user_id = c.user_id
+        AND {NORMALISED_ADDRESS.format("known")} = {NORMALISED_ADDRESS.format("a")}
         AND NOT EXISTS (SELECT 1 FROM user_addresses d WHERE d.user_id = c.user_id AND d.is_default)
         ORDER BY c.user_id, known.id
     )
@@ -269,24 +244,5 @@ async def merge_consumers(chunk: Chunk) -> None:
     await chunk.run(_CHOOSE_HELD_EMAIL, domain=placeholder_domain(chunk.website))
     chunk.imply("consumers", (await chunk.run(_CREATE)).scalar_one())
     await chunk.run_all(*_TAKE_OVER, "ANALYZE chunk_consumers", _SET_OUTCOMES, _LINK)
-    await _follow_email_changes(chunk)
+    await settle_emails(chunk)
     await chunk.run_all(_CHOOSE_NAMES, _ADD_ADDRESSES, _SET_DEFAULT_ADDRESS)
-
-
-async def _follow_email_changes(chunk: Chunk) -> None:
-    for change in (await chunk.run(_FIND_EMAIL_CHANGES)).all():
-        if change.holder_id is not None:
-            if not change.holder_is_guest or change.via == "order":
-                chunk.warn("an e-mail address that another account holds was not taken over")
-                continue
-            for statement in _ABSORB:
-                await chunk.run(statement, user_id=change.user_id, holder_id=change.holder_id)
-        await chunk.run(_SET_EMAIL, email=change.email, user_id=change.user_id)
-
-
-def placeholder_domain(website: str) -> str:
-    """`<website slug>.invalid`; a digest keeps two websites apart whose slugs would be the same."""
-    slug = re.sub(r"[^a-z0-9]+", "-", website).strip("-")[:60]
-    if slug != website:
-        slug = f"{slug}-{blake2b(website.encode(), digest_size=3).hexdigest()}"
-    return slug + PLACEHOLDER_DOMAIN
