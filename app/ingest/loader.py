@@ -8,7 +8,7 @@ two imports of overlapping records neither deadlock nor make a row twice.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -33,6 +33,8 @@ from app.utils.clock import utc_now
 logger = logging.getLogger(__name__)
 
 BATCH = 1_000
+DISTINCT_WARNINGS = 100
+OTHER_WARNINGS = "other warnings"
 # In the raw record of a reject, what stands around a record in our own shape, as opposed to one of the file's.
 STAGED_RECORD = "staged_record"
 # What a rule leaves out, as opposed to what is merged.
@@ -57,6 +59,12 @@ class Staged:
     warnings: Counter[str] = field(default_factory=Counter)
     lines: Counter[str] = field(default_factory=Counter)
 
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Some quote a word of the file, of which there may be any number: only so many are told apart."""
+        for warning in warnings:
+            known = warning in self.warnings or len(self.warnings) < DISTINCT_WARNINGS
+            self.warnings[warning if known else OTHER_WARNINGS] += 1
+
 
 async def stage(
     session: AsyncSession, import_id: int, items: Iterator[Item], *, progress: Progress = no_progress
@@ -73,7 +81,7 @@ async def stage(
             staged.lines.update(item.lines or {})
             if isinstance(item, Parsed):
                 staged.records += 1
-                staged.warnings.update(item.warnings)
+                staged.warn(item.warnings)
                 encoded, digest = encode(item.record)
                 kind, key = str(item.record.kind), item.record.key
                 rows.append((import_id, staged.records, kind, key, item.place, digest, encoded.decode()))
@@ -98,39 +106,6 @@ async def _copy(session: AsyncSession, rows: list[tuple[Any, ...]]) -> None:
     async with driver.cursor() as cursor, cursor.copy(f"COPY import_records ({columns}) FROM STDIN") as copy:
         for row in rows:
             await copy.write_row(row)
-
-
-_JOIN_SCATTERED_ROWS = """
-    WITH parts AS (
-        SELECT kind, key, max(position) AS kept, min(position) AS first, sha256(string_agg(content_hash, ''
-            ORDER BY position)) AS content_hash, string_agg(place, ', ' ORDER BY position) AS place
-        FROM import_records
-        WHERE import_id = :import_id AND kind IN ('order', 'order_key') AND (record ->> 'is_partial')::boolean
-        GROUP BY kind, key HAVING count(*) > 1
-    ), joined AS (
-        UPDATE import_records r SET content_hash = parts.content_hash, place = parts.place,
-            record = head.record || jsonb_build_object('lines', (
-                SELECT jsonb_agg(line ORDER BY part.position, n)
-                FROM import_records part, jsonb_array_elements(part.record -> 'lines') WITH ORDINALITY AS l(line, n)
-                WHERE part.import_id = :import_id AND part.kind = parts.kind AND part.key = parts.key
-                AND (part.record ->> 'is_partial')::boolean
-            ))
-        FROM parts JOIN import_records head ON head.import_id = :import_id AND head.position = parts.first
-        WHERE r.import_id = :import_id AND r.position = parts.kept
-    )
-    DELETE FROM import_records r USING parts
-    WHERE r.import_id = :import_id AND r.kind = parts.kind AND r.key = parts.key AND r.position <> parts.kept
-        AND (r.record ->> 'is_partial')::boolean
-"""
-
-
-async def join_scattered_rows(session: AsyncSession, import_id: int) -> int:
-    """In a file of one line item a row, make one record of an order whose rows do not stand together.
-
-    Returns how many records went into others.
-    """
-    joined: Any = await session.execute(text(_JOIN_SCATTERED_ROWS), {"import_id": import_id})
-    return int(joined.rowcount)
 
 
 # Merging

@@ -344,25 +344,31 @@ class SourceFile:
                 yield f"record {number}", value
 
     def _object(self) -> Iterator[tuple[str, Any]]:
-        """One record, or an envelope around one or many, which may hold a list too long for memory."""
-        yield from self._items(self._find_envelope())
+        """One record, or envelopes around one or many, which may hold lists too long for memory."""
+        number = 0
+        for path in self._find_envelopes() or [""]:
+            for number, (_, value) in enumerate(self._items(path), start=number + 1):  # noqa: B020 — counts on
+                yield f"record {number}", value
 
-    def _find_envelope(self) -> str:
-        """What ijson calls the path of the records: "data.item", "data", or "" where there is no envelope.
+    def _find_envelopes(self) -> list[str]:
+        """What ijson calls the paths of the records: "data.item", "orders.item", "order"; none without an envelope.
 
-        An envelope is an object whose first key is one of ENVELOPES, or that has `data`; but a store's error answer
-        has `data` too, beside its `code` and `message`.
+        Envelopes are the keys of ENVELOPES that stand before any other, and `data`; but a store's error answer has
+        `data` too, beside its `code` and `message`, and a record has an `id`.
         """
+        found: list[str] = []
         names: set[str] = set()
         with self._reading_json() as file:
-            for prefix, event, value in ijson.parse(file, buf_size=self._buffer):
-                if not prefix and event == "map_key":
+            for path, event, value in ijson.parse(file, buf_size=self._buffer):
+                if not path and event == "map_key":
                     names.add(value)
-                elif event in {"start_array", "start_map"} and (
-                    (prefix == "data" and "code" not in names) or (prefix in ENVELOPES and names == {prefix})
-                ):
-                    return f"{prefix}.item" if event == "start_array" else prefix
-        return ""
+                elif event not in {"start_array", "start_map"}:
+                    continue
+                elif (path == "data" and "code" not in names) or (path in ENVELOPES and names <= ENVELOPES):
+                    found.append(f"{path}.item" if event == "start_array" else path)
+                elif path in found:
+                    file.read_since = 0
+        return [] if "id" in names else found
 
     @property
     def _buffer(self) -> int:

@@ -124,8 +124,6 @@ class ReturnRecord:
 class OrderRecord:
     """`total_amount` is None where the website gives none; then it is what the ledger adds up to.
 
-    `is_partial` marks an order made of rows of one line item each, of which the file may hold more elsewhere.
-
     `refunds` are the refunds the payload lists, by their ids; a file without ids gives `refunded_total` instead.
     """
 
@@ -147,7 +145,6 @@ class OrderRecord:
     refunds: list[RefundRecord] = field(default_factory=list)
     tax_included: bool = False
     is_test: bool = False
-    is_partial: bool = False
     updated_at: datetime | None = None
 
 

@@ -63,7 +63,9 @@ async def stage_import(
     staged = await stage(session, started.id, format_.read(file, options), progress=progress)
     note_staged(started, staged)
     if not file.is_json:
-        ignored = [name for name in file.header() if not format_.reads_column(name, options)]
+        layout = options.mapping or Mapping()
+        header = file.laid_out(layout.header, layout.delimiter).header()
+        ignored = [name for name in header if not format_.reads_column(name, options)]
         started.details = started.details | {"ignored_columns": ignored}
     await session.flush()
     return started

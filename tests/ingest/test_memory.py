@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.ingest.formats.generic import WAITING_BYTES
+from app.ingest.formats.grouping import CACHE_KIB
 from app.ingest.loader import BATCH
 from app.runtime import migrations
 from tests.conftest import new_database
@@ -70,7 +70,7 @@ def write_json_list(path: Path, orders: int) -> None:
     ("write", "allowance"),
     [
         (write_shopify_export, ALLOWANCE),
-        (write_scattered_rows, ALLOWANCE + WAITING_BYTES),
+        (write_scattered_rows, ALLOWANCE + CACHE_KIB * 1024),
         (write_json_list, ALLOWANCE),
     ],
 )

@@ -1,5 +1,7 @@
 """What a format is, and the turning of payloads into items with each failure kept to its own record."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -58,8 +60,6 @@ class Format:
     """What the file must have, for the message to a person whose file was not recognised."""
     reads_column: Callable[[str, Options], bool] = lambda _name, _options: True
     """Whether a CSV column of that name is read; the others are named in the report, once."""
-    rows_may_scatter: bool = False
-    """Some orders of it are `is_partial`: their rows need not stand together."""
 
 
 def parse(place: str, kind: str, raw: Any, build: Callable[[Notes], Record]) -> Item:
@@ -73,12 +73,20 @@ def parse(place: str, kind: str, raw: Any, build: Callable[[Notes], Record]) -> 
         return Rejected(place, kind, str(reason), as_text(raw))
 
 
+# As JSON escapes it, and not behind a backslash that is itself escaped.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
 def as_text(raw: Any) -> str:
     if isinstance(raw, BadLine):
         return raw.raw.replace("\x00", "")
     if isinstance(raw, str):
         return raw.replace("\x00", "")
-    return orjson.dumps(raw, default=str).decode().replace("\\u0000", "")
+    try:
+        encoded = orjson.dumps(raw, default=str).decode()
+    except TypeError:  # an integer of more than 64 bits, or nested deeper than that library goes
+        encoded = json.dumps(raw, default=str, ensure_ascii=False)
+    return _NUL.sub(r"\1", encoded)
 
 
 def require_columns(file: Source, needed: set[str], title: str) -> None:

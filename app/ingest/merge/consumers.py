@@ -209,31 +209,45 @@ _CHOOSE_NAMES = f"""
     )
 """
 
+
+# Looked up one by one: there is no telling the planner how few addresses a consumer has, and it would normalise all
+# that the table holds.
+def _known(user: str, normalised: str) -> str:
+    return f"""
+        LEFT JOIN LATERAL (
+            SELECT id FROM user_addresses known
+            WHERE known.user_id = {user} AND {NORMALISED_ADDRESS.format("known")} = {normalised} ORDER BY id LIMIT 1
+        ) known ON true
+    """
+
+
 _ADD_ADDRESSES = f"""
     INSERT INTO user_addresses (user_id, country, city, district, address, created_at, updated_at)
-    SELECT DISTINCT ON (c.user_id, {NORMALISED_ADDRESS.format("a")})
-        c.user_id, a.country, a.city, a.district, a.address, :now, :now
-    FROM chunk_consumers c, LATERAL jsonb_to_recordset(c.addresses)
-        AS a(country text, city text, district text, address text)
-    WHERE NOT EXISTS (
-        SELECT 1 FROM user_addresses known
-        WHERE known.user_id = c.user_id AND {NORMALISED_ADDRESS.format("known")} = {NORMALISED_ADDRESS.format("a")}
-    )
-    ORDER BY c.user_id, {NORMALISED_ADDRESS.format("a")}, c.position
+    SELECT DISTINCT ON (told.user_id, told.normalised)
+        told.user_id, told.country, told.city, told.district, told.address, :now, :now
+    FROM (
+        SELECT c.user_id, c.position, a.*, {NORMALISED_ADDRESS.format("a")} AS normalised
+        FROM chunk_consumers c, LATERAL jsonb_to_recordset(c.addresses)
+            AS a(country text, city text, district text, address text)
+    ) told {_known("told.user_id", "told.normalised")}
+    WHERE known.id IS NULL
+    ORDER BY told.user_id, told.normalised, told.position
 """
 
 # The address that the website calls the default becomes ours where there is none yet.
 _SET_DEFAULT_ADDRESS = f"""
     UPDATE user_addresses SET is_default = true
     WHERE id IN (
-        SELECT DISTINCT ON (c.user_id) known.id
-        FROM chunk_consumers c, LATERAL jsonb_to_recordset(c.addresses)
-            AS a(country text, city text, district text, address text, is_default boolean),
-            user_addresses known
-        WHERE a.is_default AND known.user_id = c.user_id
-        AND {NORMALISED_ADDRESS.format("known")} = {NORMALISED_ADDRESS.format("a")}
-        AND NOT EXISTS (SELECT 1 FROM user_addresses d WHERE d.user_id = c.user_id AND d.is_default)
-        ORDER BY c.user_id, known.id
+        SELECT DISTINCT ON (told.user_id) known.id
+        FROM (
+            SELECT c.user_id, {NORMALISED_ADDRESS.format("a")} AS normalised
+            FROM chunk_consumers c, LATERAL jsonb_to_recordset(c.addresses)
+                AS a(country text, city text, district text, address text, is_default boolean)
+            WHERE a.is_default
+        ) told {_known("told.user_id", "told.normalised")}
+        WHERE known.id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM user_addresses d WHERE d.user_id = told.user_id AND d.is_default)
+        ORDER BY told.user_id, known.id
     )
 """
 
