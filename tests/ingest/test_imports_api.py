@@ -105,8 +105,8 @@ class TestCreateImport:
             (EXPORT + "," * 40 + "x\n", 400, "Row 4 has 41 cells"),
             (b"PK\x03\x04" + bytes(40), 415, "ZIP archive"),
             (b"\x89PNG\r\n\x1a\n" + bytes(40), 415, "binary"),
-            (b"colour,shape\nred,round\n", 422, "No known format has this header (colour, shape)"),
-            (b'[{"colour": "red"}]', 422, "No known format has this JSON"),
+            (b"colour,shape\nred,round\n", 422, "No known format is CSV with the columns colour, shape."),
+            (b'[{"colour": "red"}]', 422, "No known format is JSON with the keys colour."),
         ],
     )
     async def test_an_unreadable_file_leaves_nothing(

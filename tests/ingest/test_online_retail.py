@@ -205,7 +205,7 @@ async def test_the_whole_year(ingest: Ingest, query: Query):
 
 @needs_retail
 async def test_returns_of_the_first_weeks(ingest: Ingest, query: Query, session: AsyncSession, tmp_path: Path):
-    rows = list(islice(open_retail(), 60_000))
+    rows = list(islice(open_retail(), 25_000))
     part = tmp_path / "part.csv"
     with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())

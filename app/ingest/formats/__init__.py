@@ -55,9 +55,23 @@ def find_format(
             return candidate, mapped
         if candidate.recognises(file, options):
             return candidate, options
-    what = "JSON" if file.is_json else f"header ({', '.join(file.header()[:12]) or 'none'})"
+    raise _refusal(_describe(file), "file")
+
+
+def _describe(file: Source) -> str:
+    """Why no format takes the file, for a person who wonders what they have there."""
+    if file.is_json:
+        _place, first = next(file.values(), ("", None))
+        if first is None:
+            return "The file holds no records: its list is empty."
+        if isinstance(first, dict) and first.keys() >= {"code", "message"}:
+            return f"This is an error that the store answered, and no data: {first['message']}"
+        keys = ", ".join(list(first)[:12]) if isinstance(first, dict) else ""
+        what = f"JSON with the keys {keys or 'none'}"
+    else:
+        what = f"CSV with the columns {', '.join(file.header()[:12]) or 'none'}"
     known = "; ".join(f"{each.title}: {each.columns_needed}" for each in FORMATS.values())
-    raise _refusal(f"No known format has this {what}. Known are {known}.", "file")
+    return f"No known format is {what}. Known are {known}."
 
 
 def _refusal(sentence: str, field: str) -> UnreadableFile:

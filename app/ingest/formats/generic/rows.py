@@ -11,7 +11,7 @@ from app.ingest import values
 from app.ingest.formats.base import Options
 from app.ingest.formats.grouping import Groups
 from app.ingest.formats.spreadsheets import plain
-from app.ingest.mapping import COLUMNS, LINE_COLUMNS, PLACEHOLDER, ROW, Mapping
+from app.ingest.mapping import COLUMNS, CONSUMER_COLUMNS, LINE_COLUMNS, PLACEHOLDER, ROW, Mapping
 from app.ingest.reading import Source
 from app.ingest.values import BadRecord
 
@@ -24,6 +24,9 @@ NUMBERS = (
     "shipping_total", "tax_total", "fee_total", "refunded_total",
 )  # fmt: skip
 
+# What there is to say of a consumer; an id alone says nothing.
+TELLING = CONSUMER_COLUMNS - {"customer_id", "updated_at"}
+
 # What becomes of a line that is neither part of the order's ledger (shipping, fee, discount) nor no_sale.
 TAKEN, RETURN, NO_SALE = "taken", "return", "no_sale"
 
@@ -34,7 +37,7 @@ def find_kind(columns: Iterable[str]) -> str | None:
         return "order"
     if names & {"sku", "product_name", "product_id"} and names & {"price", "unit_price"}:
         return "product"
-    if names & {"email", "customer_id"}:
+    if "email" in names or ("customer_id" in names and names & TELLING):
         return "consumer"
     return None
 
