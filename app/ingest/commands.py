@@ -22,6 +22,7 @@ from app.ingest.rehearsal import MOST_CHANGES
 from app.ingest.schemas import RejectQuery
 
 SECONDS_BETWEEN_LINES = 2.0
+NAMED_COLUMNS = 12  # that a report shows; the API has them all
 
 
 async def import_file(database: Database, request: service.ImportRequest, settings: Settings) -> Import:
@@ -150,8 +151,13 @@ def report(job: Import) -> str:
     if rows := job.details.get("lines"):
         lines.append("  rows of orders: " + ", ".join(f"{count} {rule}" for rule, count in sorted(rows.items())))
     if ignored := job.details.get("ignored_columns"):
-        lines.append(f"  columns that are not read: {', '.join(ignored)}")
-    lines += [f"  warning, {count} times: {text}" for text, count in job.details.get("warnings", {}).items()]
+        shown = ", ".join(ignored[:NAMED_COLUMNS])
+        more = f" and {len(ignored) - NAMED_COLUMNS} more" if len(ignored) > NAMED_COLUMNS else ""
+        lines.append(f"  columns that are not read: {shown}{more}")
+    lines += [
+        f"  warning, {'once' if count == 1 else f'{count} times'}: {text}"
+        for text, count in job.details.get("warnings", {}).items()
+    ]
     lines += _describe_changes(job)
     if job.records_rejected:
         lines.append(f"  the rejected records: ecompredictor imports rejects {job.id}")
