@@ -218,7 +218,7 @@ def generic_shops(draw: st.DrawFn) -> list[tuple[Files, int]]:
 
 
 SETTINGS = settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     report_multiple_bugs=False,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
