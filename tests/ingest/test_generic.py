@@ -527,3 +527,22 @@ class TestAccounting:
         assert lines(read_by({"return_prefix": "C"}, content)) == [
             {"taken": 2, "return": 1}, {"rejected": 2}, {"taken": 1}, {},
         ]  # fmt: skip
+
+
+def test_what_is_not_read_is_named(read: Any):
+    order = {"order_number": "1", "lines": [{"sku": "A", "unit_price": 1, "quantiy": 2}], "note": "x"}
+    (item,) = read(as_ndjson(order))
+    assert isinstance(item, Parsed)
+    assert item.warnings == ["the key 'note' is not read", "the key 'quantiy' is not read"]
+
+
+def test_two_columns_of_one_name_that_are_read(write: Any):
+    file = SourceFile(write("order_number,sku,sku,note,note\n1,A,B,x,y\n"), LIMITS)
+    with pytest.raises(UnreadableFile, match="Two columns are called sku"):
+        list(FORMAT.read(file, Options()))
+
+
+def test_an_id_alone_is_no_consumer(write: Any):
+    file = SourceFile(write([{"id": 509, "customer_id": 0}]), LIMITS)
+    with pytest.raises(UnreadableFile, match="JSON with the keys id, customer_id"):
+        find_format(file, Options())

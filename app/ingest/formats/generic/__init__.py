@@ -14,9 +14,10 @@ from app.ingest.formats.base import Format, Options, as_text, parse, require_col
 from app.ingest.formats.generic.consumers import build_consumer
 from app.ingest.formats.generic.orders import Order, parse_order, parse_returns
 from app.ingest.formats.generic.rows import Entry, Reader, Row, gather
+from app.ingest.formats.spreadsheets import refuse_twins
 from app.ingest.mapping import COLUMNS
 from app.ingest.reading import BadLine, Source, UnreadableFile
-from app.ingest.records import Item, ProductRecord, Record, Rejected
+from app.ingest.records import Item, Parsed, ProductRecord, Record, Rejected
 from app.ingest.values import BadRecord, Notes
 from app.websites.models import SourceKind
 
@@ -33,8 +34,7 @@ def recognises(file: Source, options: Options) -> bool:
 
 
 def reads_column(name: str, options: Options) -> bool:
-    columns = options.mapping.columns if options.mapping else {}
-    return name in columns.values() or (name in COLUMNS and name not in columns)
+    return Reader.of(options).reads(name)
 
 
 def read(file: Source, options: Options) -> Iterator[Item]:
@@ -46,10 +46,11 @@ def read(file: Source, options: Options) -> Iterator[Item]:
         if entry.row is None:
             reason = str(entry.given) if isinstance(entry.given, BadLine) else "not an object"
             yield Rejected(entry.place, "unknown", reason, as_text(entry.given))
-        elif entry.kind == "order":
-            yield parse_order(Order(runs, reader))
         else:
-            yield _parse_other(entry, reader)
+            item = parse_order(Order(runs, reader)) if entry.kind == "order" else _parse_other(entry, reader)
+            if file.is_json and isinstance(item, Parsed):
+                item.warnings = [*item.warnings, *_name_unread(runs)]
+            yield item
     if options.returns == "refund" and reader.mapping.return_prefix:
         # Behind all orders: what is given back may have been bought anywhere in the file.
         for runs in gather(file, reader):
@@ -57,10 +58,19 @@ def read(file: Source, options: Options) -> Iterator[Item]:
                 yield from parse_returns(Order(runs, reader))
 
 
+def _name_unread(runs: list[list[Entry]]) -> list[str]:
+    """Keys of JSON that mean nothing here, which a CSV's header tells once for all."""
+    rows = [entry.row for run in runs for entry in run if entry.row]
+    lines = [line for row in rows if isinstance(row.get("lines"), list) for line in row["lines"]]
+    keys = {key for row in (*rows, *lines) if isinstance(row, dict) for key in row}
+    return [f"the key {key[:60]!r} is not read" for key in sorted(keys - COLUMNS)]
+
+
 def _check_columns(file: Source, reader: Reader) -> None:
     if file.is_json:
         return
     header = file.header()
+    refuse_twins([name for name in header if reader.reads(name)])
     absent = sorted(set(reader.mapping.columns.values()) - set(header))
     if absent:
         faults = [f"the file has no column {name}" for name in absent]

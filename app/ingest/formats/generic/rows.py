@@ -78,6 +78,11 @@ class Reader:
             return file
         return file.laid_out(self.mapping.header, self.mapping.delimiter)
 
+    def reads(self, name: str) -> bool:
+        """Whether a column of the file is read."""
+        columns = self.mapping.columns
+        return name in columns.values() or (name in COLUMNS and name not in columns)
+
     def find_kind(self, names: Iterable[str]) -> str | None:
         """Of our names."""
         made = {"order_number"} if self.mapping.number_template else set()
