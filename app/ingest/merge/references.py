@@ -109,25 +109,28 @@ _REVIVE = f"""
     WHERE p.id = r.product_id AND r.kind = 'product' AND p.is_active <> r.product_exists AND NOT {_PROPER}
 """
 
-_CREATE = f"""
-    WITH named AS (
+# A product for each of `wanted` (kind, key, sku, name, price, product_exists, place), in `made` by the SKU in `named`.
+_MAKE = f"""
+    named AS (
         SELECT *, CASE
             WHEN row_number() OVER (PARTITION BY wanted.sku ORDER BY kind, length(key), key) = 1 AND NOT EXISTS (
                 SELECT 1 FROM products p WHERE p.source_website = :website AND p.sku = wanted.sku
             ) THEN wanted.sku
             ELSE {TOLD_APART.format(sku="wanted.sku", key="key")}
         END AS final_sku
-        FROM (
-            SELECT kind, key, name, coalesce(price, 0) AS price, product_exists, place,
-                coalesce(sku, fallback_sku) AS sku
-            FROM chunk_references WHERE product_id IS NULL
-        ) wanted
+        FROM wanted
     ), made AS (
         INSERT INTO products (product_name, price, sku, source_website, is_active, created_at, updated_at)
-        SELECT name, price, final_sku, :website, product_exists, :now, :now FROM named ORDER BY place
+        SELECT name, coalesce(price, 0), final_sku, :website, product_exists, :now, :now FROM named ORDER BY place
         ON CONFLICT (source_website, sku) DO NOTHING
         RETURNING id, sku, product_name, price
-    ), noted AS (
+    )
+"""
+_CREATE = f"""
+    WITH wanted AS (
+        SELECT kind, key, coalesce(sku, fallback_sku) AS sku, name, price, product_exists, place
+        FROM chunk_references WHERE product_id IS NULL
+    ), {_MAKE}, noted AS (
         INSERT INTO renamed_products SELECT id, product_name, sku, price FROM made
     )
     UPDATE chunk_references r SET product_id = made.id
@@ -214,25 +217,13 @@ _STAYS = """
 """
 _HAS_MOVED = "SELECT EXISTS (SELECT 1 FROM moved_references)"
 _MAKE_OWN = f"""
-    WITH named AS (
-        SELECT id, key, met ->> 'name' AS name, coalesce((met ->> 'price')::numeric, 0) AS price,
-            (met ->> 'exists')::boolean AS product_exists, CASE
-                WHEN row_number() OVER (PARTITION BY wanted.sku ORDER BY key) = 1 AND NOT EXISTS (
-                    SELECT 1 FROM products p WHERE p.source_website = :website AND p.sku = wanted.sku
-                ) THEN wanted.sku
-                ELSE {TOLD_APART.format(sku="wanted.sku", key="key")}
-            END AS final_sku
-        FROM (
-            SELECT *, coalesce(met ->> 'sku', met ->> 'fallback_sku') AS sku FROM moved_references WHERE to_id IS NULL
-        ) wanted
-    ), made AS (
-        INSERT INTO products (product_name, price, sku, source_website, is_active, created_at, updated_at)
-        SELECT name, price, final_sku, :website, product_exists, :now, :now FROM named ORDER BY key
-        ON CONFLICT (source_website, sku) DO NOTHING
-        RETURNING id, sku
-    )
+    WITH wanted AS (
+        SELECT 'product_key' AS kind, key, coalesce(met ->> 'sku', met ->> 'fallback_sku') AS sku,
+            met ->> 'name' AS name, (met ->> 'price')::numeric AS price, (met ->> 'exists')::boolean AS product_exists, id AS place
+        FROM moved_references WHERE to_id IS NULL
+    ), {_MAKE}
     UPDATE moved_references m SET to_id = made.id
-    FROM named JOIN made ON made.sku = named.final_sku WHERE m.id = named.id
+    FROM named JOIN made ON made.sku = named.final_sku WHERE m.key = named.key
 """
 _MOVE = (
     "DELETE FROM moved_references WHERE to_id IS NULL",
