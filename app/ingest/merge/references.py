@@ -219,7 +219,8 @@ _HAS_MOVED = "SELECT EXISTS (SELECT 1 FROM moved_references)"
 _MAKE_OWN = f"""
     WITH wanted AS (
         SELECT 'product_key' AS kind, key, coalesce(met ->> 'sku', met ->> 'fallback_sku') AS sku,
-            met ->> 'name' AS name, (met ->> 'price')::numeric AS price, (met ->> 'exists')::boolean AS product_exists, id AS place
+            met ->> 'name' AS name, (met ->> 'price')::numeric AS price,
+            (met ->> 'exists')::boolean AS product_exists, id AS place
         FROM moved_references WHERE to_id IS NULL
     ), {_MAKE}
     UPDATE moved_references m SET to_id = made.id
