@@ -207,7 +207,9 @@ SENTENCES = (
     "The file is empty.",
     "The file is not valid JSON: Expecting property name enclosed in double quotes: line 148 column 5",
 )
-MAPPED = {"CDNOW_sample.txt": "cdnow", "online_retail_2009_2010.csv.gz": "online_retail_ii"}
+MAPPED = {"CDNOW_sample.txt": "cdnow"}
+# Read elsewhere, each row of it.
+READ_ELSEWHERE = "online_retail_2009_2010.csv.gz"
 
 
 def read_file(path: Path) -> Counter[str] | str:
@@ -225,7 +227,7 @@ def test_every_file_goes_in_or_is_refused_with_a_sentence():
     refused: Counter[str] = Counter()
     rejects: Counter[str] = Counter()
     for path in sorted(SHARED.rglob("*")):
-        if not path.is_file() or path.name in {"README.md", "SOURCE.txt", "REFERENCE.json"}:
+        if not path.is_file() or path.name in {"README.md", "SOURCE.txt", "REFERENCE.json", READ_ELSEWHERE}:
             continue
         items = read_file(path)
         if isinstance(items, str):
@@ -234,8 +236,7 @@ def test_every_file_goes_in_or_is_refused_with_a_sentence():
             continue
         assert items["Parsed"] > 0 or items["Skipped"] > 0, path
         rejects[path.name] = items["Rejected"]
-    # A list of a customer's downloads, and invoices of nothing but a discount that is to be paid.
-    assert +rejects == {"docs_customers.json": 1, "online_retail_2009_2010.csv.gz": 5}
+    assert +rejects == {"docs_customers.json": 1}  # a list of a customer's downloads
     assert refused == NO_DATA
 
 
