@@ -144,6 +144,9 @@ def report(job: Import) -> str:
         f"{job.records_rejected} rejected",
     ]
     lines = [heading, "  " + ", ".join(counts)]
+    if len(kinds := job.details.get("kinds", {})) > 1:
+        for kind, outcomes in sorted(kinds.items()):
+            lines.append(f"  {kind}: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
     if implied := job.details.get("also_created"):
         named = ", ".join(f"{count} {what}" for what, count in implied.items())
         lines.append(f"  {named} created from what the orders tell")

@@ -286,12 +286,25 @@ class SourceFile:
             records = enumerate(self._records(file, layout), start=1)
             names, header_cells = self._read_names(cells for _, cells in records)
             width = len(names)
+            number, given = 0, list[str]()
             for number, given in records:
                 cells = given if len(given) == width else layout.fit(number, given, width, header_cells)
                 if any(cells):
                     row = dict(zip(names, cells, strict=True))
                     row.pop("", None)
                     yield number, row
+        if any(given) and len(given) < width and not self._ends_in_line_break():
+            raise UnreadableFile(
+                f"The file is cut off in row {number}: it has {len(given)} cells, the header has {width}, and no line "
+                "end comes behind it. Export or download it again."
+            )
+
+    def _ends_in_line_break(self) -> bool:
+        last = ""
+        with self._text(newline="") as file:
+            for text in iter(lambda: file.read(1024 * 1024), ""):
+                last = text[-1]
+        return last in {"\n", "\r"}
 
     def _wrong_encoding(self, error: UnicodeDecodeError) -> UnreadableFile:
         """What stands in front of the byte helps to find it; where a text of another encoding begins, it is ASCII."""

@@ -441,13 +441,13 @@ class TestReturns:
             row("1", placed_at="2026-01-01"), row("1", placed_at="2026-01-05", sku="PEN", quantity="-1"),
         )  # fmt: skip
         items = read_by(self.RULES, content, returns="refund")
-        assert lines(items) == [{"return": 3}, {"taken": 1, "return": 1}, {}, {}, {}, {}]
-        found: list[ReturnRecord] = records(items[2:])
+        assert lines(items) == [{"taken": 1}, *[{"return": 1}] * 4]
+        found: list[ReturnRecord] = records(items[1:])
         assert [(each.key, each.placed_at.day, each.sku, each.amount) for each in found] == [
             ("C9:CUP:1", 1, "CUP", Decimal("1.01")), ("C9:CUP:2", 2, "CUP", Decimal("1.01")),
             ("C9:POST:1", 1, None, Decimal(4)), ("1:PEN:1", 5, "PEN", Decimal(3)),
         ]  # fmt: skip
-        assert [item.place for item in items[2:]] == ["row 2", "row 3", "row 4", "row 6"]
+        assert [item.place for item in items[1:]] == ["row 2", "row 3", "row 4", "row 6"]
         assert {(each.consumer_kind, each.consumer_key) for each in found} == {
             ("consumer", "7"), ("guest", "a@example.com"),
         }  # fmt: skip
@@ -456,8 +456,8 @@ class TestReturns:
         content = as_csv(
             row("C1", sku="A", placed_at="2026-02-01"), row("C1", sku="B", unit_price="x"), row("C1", sku="C")
         )
-        left_out, first, third, bad = read_by(self.RULES, content, returns="refund")
-        assert isinstance(left_out, Skipped)
+        first, third, bad = read_by(self.RULES, content, returns="refund")
+        assert bad.lines == {"rejected": 1}
         assert [each.record.key for each in (first, third)] == ["C1:A:1", "C1:C:1"]
         assert (bad.place, bad.kind, bad.reason) == ("row 3", "return", "unit_price is not a number: x")
         assert [each["sku"] for each in json.loads(bad.raw)] == ["A", "B", "C"]
@@ -476,8 +476,13 @@ class TestReturns:
         ],
     )
     def test_what_a_return_needs(self, read_by: Any, given: dict[str, str], reason: str):
-        items = read_by(self.RULES, as_csv(row("C1", placed_at="2026-01-01") | given), returns="refund")
-        assert items[1].reason == reason
+        (item,) = read_by(self.RULES, as_csv(row("C1", placed_at="2026-01-01") | given), returns="refund")
+        assert item.reason == reason
+
+    def test_what_is_left_of_an_order_of_returns(self, read_by: Any):
+        content = as_csv(row("1", placed_at="2026-01-01", quantity="-1"), row("1", sku="TEST"))
+        left, returned = read_by(self.RULES, content, returns="refund")
+        assert (left.rule, left.lines, returned.lines) == ("no_sale", {"no_sale": 1}, {"return": 1})
 
 
 class TestNumberTemplate:
@@ -546,3 +551,15 @@ def test_an_id_alone_is_no_consumer(write: Any):
     file = SourceFile(write([{"id": 509, "customer_id": 0}]), LIMITS)
     with pytest.raises(UnreadableFile, match="JSON with the keys id, customer_id"):
         find_format(file, Options())
+
+
+@pytest.mark.parametrize("name", ["is_test", "tax_included"])
+def test_a_word_that_is_neither_true_nor_false(read: Any, name: str):
+    (item,) = read(as_csv(row("1", **{name: "wahr"})))
+    assert item.reason == f"{name} is neither true nor false: wahr"
+    assert getattr(records(read(as_csv(row("1", **{name: "TRUE"}))))[0], name) is True
+
+
+def test_a_reason_names_the_column_that_is_wrong(read: Any):
+    (item,) = read(as_csv(row("1", placed_at="31/04/2026")))
+    assert item.reason.startswith("placed_at is not an ISO 8601 date: 31/04/2026")

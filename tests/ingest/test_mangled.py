@@ -505,3 +505,15 @@ class TestColumnsThatAreRead:
 
 def test_every_csv_format_of_a_platform_is_here():
     assert {name for name in FORMATS if name.endswith("_csv")} == {format_.name for format_, _ in EXPORTS}
+
+
+class TestCutOff:
+    @pytest.mark.parametrize("end", ["1,TEA,2", "1,TEA,", "1,T", '1,"T'])
+    def test_in_its_last_row(self, write: Write, end: str):
+        file = SourceFile(write(f"order_number,sku,quantity,unit_price\n1,MUG,1,5.00\n{end}"), LIMITS)
+        with pytest.raises(UnreadableFile, match=r"cut off in row 3|not valid CSV in row 3"):
+            list(file.rows())
+
+    @pytest.mark.parametrize("end", ["1,TEA\n", "1,TEA\r\n", "1,TEA,1,2.00", "1,TEA,,", "\n"])
+    def test_or_whole(self, write: Write, end: str):
+        list(SourceFile(write(f"order_number,sku,quantity,unit_price\n1,MUG,1,5.00\n{end}"), LIMITS).rows())

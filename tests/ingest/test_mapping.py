@@ -1,13 +1,16 @@
 """Mappings: what one may say, and what is said where it does not fit."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from app.ingest.formats import find_format
 from app.ingest.formats.base import Options
 from app.ingest.mapping import Mapping, find_shipped, load_mapping, read_mapping
-from app.ingest.reading import UnreadableFile
+from app.ingest.reading import SourceFile, UnreadableFile
+from tests.ingest.conftest import LIMITS
 
 WHOLE = """
 title = "Till"
@@ -94,3 +97,24 @@ def test_shipped(name: str, tmp_path: Path):
     copied = tmp_path / "mine.toml"
     copied.write_text(find_shipped()[name].read_text(encoding="utf-8"), encoding="utf-8")
     assert load_mapping(str(copied)) == mapping
+
+
+class TestKeptWithAWebsite:
+    KEPT = Mapping(columns={"order_number": "Bill", "sku": "Item"})
+
+    def test_it_reads_what_no_platform_has(self, write: Callable[[str], Path]):
+        file = SourceFile(write("Bill,Item\n1,TEA\n"), LIMITS)
+        found, options = find_format(file, Options(), kept=self.KEPT)
+        assert (found.name, options.mapping) == ("generic", self.KEPT)
+
+    def test_a_file_it_does_not_fit_is_read_without_it(self, write: Callable[[str], Path]):
+        file = SourceFile(write("order_number,sku\n1,TEA\n"), LIMITS)
+        found, options = find_format(file, Options(), kept=self.KEPT)
+        assert (found.name, options.mapping) == ("generic", None)
+
+    def test_or_refused_with_both_reasons(self, write: Callable[[str], Path]):
+        file = SourceFile(write("colour,shape\nred,round\n"), LIMITS)
+        with pytest.raises(
+            UnreadableFile, match=r"columns colour, shape\..* kept with the website, which reads Bill, Item"
+        ):
+            find_format(file, Options(), kept=self.KEPT)

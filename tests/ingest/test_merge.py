@@ -553,7 +553,8 @@ class TestOrders:
         job = await ingest([woo_order(1, **overrides)])
         (order,) = await query("SELECT total_amount, reconciles FROM orders")
         assert order == {"total_amount": Decimal(overrides.get("total", "10.00")), "reconciles": reconciles}
-        assert ("an order's total does not add up" in warnings(job)) is not reconciles
+        told = {"an order's total does not add up", "an order has lines without a price, which show their products'"}
+        assert bool(warnings(job).keys() & told) is not reconciles
 
     @pytest.mark.parametrize(
         ("total", "tax_included", "reconciles"),

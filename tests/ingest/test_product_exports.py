@@ -240,3 +240,13 @@ class TestWooCommercesOwnFiles:
             assert changed["product_name"] == f"{row['product_name']} Override"
             raised = 10 if row["sku"] == "woo-single" else 100 if row["price"] else 0
             assert changed["price"] == row["price"] + raised
+
+
+@pytest.mark.parametrize(
+    ("published", "expected"),
+    [("1", True), ("0", False), ("-1", False), ("TRUE", True), ("FALSE", False), ("ja", "neither true nor false: ja")],
+)
+def test_what_is_published(write: Callable[[Any], Path], published: str, expected: bool | str):
+    _, (item,) = read(write(as_csv(woo_product_row(SKU="cap", Name="Cap", Published=published))))
+    told = item.reason if isinstance(item, Rejected) else item.record.is_active
+    assert told == expected or str(told).endswith(str(expected))

@@ -55,7 +55,7 @@ async def test_on_the_latest_earlier_purchase_of_the_product(take: Any, refunded
         bought("5", 16, customer_id="8"),
     )  # fmt: skip
     assert await refunded() == {"2": Decimal(3)}
-    assert (outcomes(job), job.records_read, job.details["skipped"]) == ({"created": 1}, 7, {"return": 1})
+    assert (outcomes(job), job.records_read, job.details["skipped"]) == ({"created": 1}, 6, {})
 
 
 async def test_as_far_as_it_reaches(take: Any, refunded: Any):
@@ -117,7 +117,7 @@ async def test_without_a_purchase(take: Any, query: Any, refunded: Any, session:
     ]  # fmt: skip
     job = await take(*rows)
     assert outcomes(job) == {"return_without_purchase": 1}
-    assert job.details["skipped"] == {"return": 1, "return_without_purchase": 1}
+    assert job.details["skipped"] == {"return_without_purchase": 1}
     assert await refunded() == {}
     assert await query("SELECT 1 FROM source_records WHERE kind IN ('refund', 'return')") == []
     before = await snapshot(session)

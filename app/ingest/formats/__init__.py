@@ -51,11 +51,15 @@ def find_format(
             raise _refusal(f"There is no format {name!r}; known are {', '.join(FORMATS)}.", "format")
         return FORMATS[name], mapped if FORMATS[name] is generic.FORMAT else options
     for candidate in FORMATS.values():
-        if candidate is generic.FORMAT and kept is not None:
+        if candidate is generic.FORMAT and kept is not None and generic.recognises(file, mapped):
             return candidate, mapped
         if candidate.recognises(file, options):
             return candidate, options
-    raise _refusal(_describe(file), "file")
+    reason = _describe(file)
+    if kept is not None:
+        wanted = ", ".join(kept.columns.values())
+        reason += f" Nor does it fit the mapping that is kept with the website, which reads {wanted}."
+    raise _refusal(reason, "file")
 
 
 def _describe(file: Source) -> str:

@@ -1,5 +1,6 @@
 """What a spreadsheet made of dates and numbers, brought back to what the rest of the program reads."""
 
+import datetime
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -84,9 +85,10 @@ def iso_date(value: Any) -> Any:
     if found is None:
         return value
     day, _, month, year, time = found.groups()
-    if not (1 <= int(day) <= 31 and 1 <= int(month) <= 12):
+    try:
+        date = datetime.date(int(year if len(year) == 4 else "20" + year), int(month), int(day)).isoformat()
+    except ValueError:
         return value
-    date = f"{year if len(year) == 4 else '20' + year}-{int(month):02d}-{int(day):02d}"
     if time is None:
         return date
     return f"{date} {time.zfill(len(time) + 1) if time[1:2] == ':' else time}"

@@ -74,7 +74,7 @@ def _build_product(row: Row, notes: Notes) -> ProductRecord:
         variant=variant or None,
         stock_quantity=values.stock(row.get("Stock"), "Stock", notes),
         # 1 published, 0 private, -1 draft.
-        is_active=values.text(row["Published"]) == "1",
+        is_active=_is_published(row),
     )
 
 
@@ -116,6 +116,11 @@ def _chosen(row: Row) -> list[tuple[str, str]]:
         if name and option:
             chosen.append((name, option))
     return chosen
+
+
+def _is_published(row: Row) -> bool:
+    """1 published, 0 private, -1 draft; a spreadsheet may have written TRUE."""
+    return values.text(row["Published"]) != "-1" and values.exported_flag(row["Published"], "Published")
 
 
 FORMAT = Format("woocommerce_products_csv", TITLE, recognises, read, ", ".join(sorted(NEEDED)), COLUMNS.reads)

@@ -24,6 +24,11 @@ OVERRIDDEN_BY = """
     ))
 """
 
+# Whether the website's own record of product `p` is known, and so its price.
+HAS_RECORD = """
+    EXISTS (SELECT 1 FROM source_records known WHERE known.product_id = p.id AND known.content_hash IS NOT NULL)
+"""
+
 
 @dataclass
 class Chunk:

@@ -4,7 +4,7 @@ A total is kept as the website says it, and `reconciles` tells whether it adds u
 order, but only when they have changed, so that their ids last.
 """
 
-from app.ingest.merge.chunk import ORDERS, OVERRIDDEN_BY, Chunk
+from app.ingest.merge.chunk import HAS_RECORD, ORDERS, OVERRIDDEN_BY, Chunk
 
 _LAY_OUT = (
     """
@@ -143,13 +143,13 @@ _REPLACE_LINES = (
     DELETE FROM order_details d USING chunk_orders n JOIN chunk c USING (position)
     WHERE d.order_id = n.order_id AND c.outcome IN ('updated', 'merged') AND n.said_lines IS DISTINCT FROM n.lines_hash
     """,
-    """
+    f"""
     INSERT INTO order_details (
         order_id, product_id, quantity, unit_price, total_price, source_reference, is_priced, created_at, updated_at
     )
     SELECT n.order_id, l.product_id, l.quantity, coalesce(l.unit_price, p.price),
         coalesce(l.total_price, l.quantity * coalesce(l.unit_price, p.price)),
-        CASE WHEN l.kind = 'product_key' THEN l.key END, l.total_price IS NOT NULL, :now, :now
+        CASE WHEN l.kind = 'product_key' THEN l.key END, l.total_price IS NOT NULL OR {HAS_RECORD}, :now, :now
     FROM chunk_lines l JOIN chunk_orders n USING (position) JOIN chunk c USING (position)
     JOIN products p ON p.id = l.product_id
     WHERE c.outcome = 'created' OR (c.outcome IN ('updated', 'merged') AND n.said_lines IS DISTINCT FROM n.lines_hash)
@@ -182,7 +182,11 @@ _OVERRIDE = f"""
 
 _COUNT_UNRECONCILED = """
     SELECT count(*) FROM orders o JOIN chunk_orders n ON o.id = n.order_id JOIN chunk c USING (position)
-    WHERE c.outcome IN ('created', 'updated', 'merged') AND NOT o.reconciles
+    WHERE c.outcome IN ('created', 'updated', 'merged') AND NOT o.reconciles AND n.priced
+"""
+_COUNT_UNPRICED = """
+    SELECT count(*) FROM chunk_orders n JOIN chunk c USING (position)
+    WHERE c.outcome IN ('created', 'updated', 'merged') AND NOT n.priced
 """
 
 
@@ -191,6 +195,10 @@ async def merge_orders(chunk: Chunk) -> None:
     await chunk.run_all(*_LAY_OUT, _FIND_BY_NUMBER, *_TELL_NUMBERS_APART, *_PRICE_LINES)
     await chunk.run_all(_CREATE, *_TAKE_OVER, _UPDATE, *_REPLACE_LINES, _LINK, _OVERRIDE)
     chunk.warn("an order's total does not add up", (await chunk.run(_COUNT_UNRECONCILED)).scalar_one())
+    chunk.warn(
+        "an order has lines without a price, which show their products'",
+        (await chunk.run(_COUNT_UNPRICED)).scalar_one(),
+    )
 
 
 # A refund may come inside its order, as a record of its own, or as both: it is one refund by its id. One that comes
@@ -290,7 +298,7 @@ _SUM_REFUNDS = """
 _COUNT_WAITING = """
     SELECT count(*) FROM chunk c JOIN source_records s
         ON s.source_website = :website AND s.kind = 'refund' AND s.external_id = c.key
-    WHERE c.kind = 'refund' AND s.order_id IS NULL
+    WHERE c.kind = 'refund' AND c.outcome IN ('created', 'updated') AND s.order_id IS NULL
 """
 
 

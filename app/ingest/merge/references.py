@@ -6,7 +6,7 @@ references that concerns are looked up again and their lines follow: so it does 
 orders of it came first.
 """
 
-from app.ingest.merge.chunk import ORDERS, Chunk
+from app.ingest.merge.chunk import HAS_RECORD, ORDERS, Chunk
 from app.ingest.merge.products import NOT_OWNED, TOLD_APART, follow_parents
 
 _LAY_OUT = (
@@ -250,12 +250,11 @@ _MOVE = (
     """,
 )
 
-# Lines without a price show their product's, and an order without a total is what its lines add up to.
+# Lines without a price show their product's, from its first record on the one it had then; and an order without a
+# total is what its lines add up to.
 _HAS_UNPRICED = """
     SELECT EXISTS (
-        SELECT 1 FROM order_details d JOIN products p ON p.id = d.product_id
-        WHERE NOT d.is_priced AND d.product_id IN (SELECT product_id FROM renamed_products)
-        AND d.unit_price <> p.price
+        SELECT 1 FROM order_details WHERE NOT is_priced AND product_id IN (SELECT product_id FROM renamed_products)
     )
 """
 _PRICE = (
@@ -280,6 +279,10 @@ _PRICE = (
     WHERE o.id = sums.order_id AND EXISTS (
         SELECT 1 FROM source_records s WHERE s.order_id = o.id AND s.said ? 'is_summed'
     )
+    """,
+    f"""
+    UPDATE order_details d SET is_priced = true FROM products p
+    WHERE p.id = d.product_id AND NOT d.is_priced AND p.id IN (SELECT product_id FROM renamed_products) AND {HAS_RECORD}
     """,
 )
 

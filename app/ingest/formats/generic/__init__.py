@@ -30,7 +30,8 @@ def recognises(file: Source, options: Options) -> bool:
     if file.is_json:
         _place, first = next(file.values(), ("", None))
         return isinstance(first, dict) and reader.find_kind_of(first) is not None
-    return reader.find_kind_of(file.header()) is not None
+    header = file.header()
+    return set(reader.mapping.columns.values()) <= set(header) and reader.find_kind_of(header) is not None
 
 
 def reads_column(name: str, options: Options) -> bool:
@@ -41,17 +42,23 @@ def read(file: Source, options: Options) -> Iterator[Item]:
     reader = Reader.of(options)
     file = reader.open(file)
     _check_columns(file, reader)
+    books_returns = options.returns == "refund" and bool(reader.mapping.return_prefix)
     for runs in gather(file, reader):
         entry = runs[0][0]
         if entry.row is None:
             reason = str(entry.given) if isinstance(entry.given, BadLine) else "not an object"
             yield Rejected(entry.place, "unknown", reason, as_text(entry.given))
         else:
-            item = parse_order(Order(runs, reader)) if entry.kind == "order" else _parse_other(entry, reader)
+            item = (
+                parse_order(Order(runs, reader), books_returns=books_returns)
+                if entry.kind == "order"
+                else _parse_other(entry, reader)
+            )
             if file.is_json and isinstance(item, Parsed):
                 item.warnings = [*item.warnings, *_name_unread(runs)]
-            yield item
-    if options.returns == "refund" and reader.mapping.return_prefix:
+            if item is not None:
+                yield item
+    if books_returns:
         # Behind all orders: what is given back may have been bought anywhere in the file.
         for runs in gather(file, reader):
             if runs[0][0].kind == "order":
@@ -98,7 +105,7 @@ def _build_product(row: Row, notes: Notes) -> ProductRecord:
         barcode=values.fitted(values.unrounded(row.get("barcode"), "barcode", notes), 100, "barcode", notes) or None,
         variant=values.text(row.get("variant")) or None,
         stock_quantity=values.stock(row.get("stock_quantity"), "stock_quantity", notes),
-        is_active=active is not False and (not values.text(active) or values.flag(active)),
+        is_active=active is not False and (not values.text(active) or values.exported_flag(active, "is_active")),
         updated_at=values.moment(row.get("updated_at"), "updated_at"),
     )
 

@@ -26,7 +26,8 @@ def _consumer(row: Row, notes: Notes, *, via_order: bool) -> ConsumerRecord | No
         name=values.fitted(values.text(row.get("name")), 100, "name", notes),
         phone=_phone(row, notes),
         via="order" if via_order else "account",
-        updated_at=values.moment(row.get("updated_at") or row.get("placed_at"), "updated_at"),
+        updated_at=values.moment(row.get("updated_at"), "updated_at")
+        or values.moment(row.get("placed_at"), "placed_at"),
         addresses=_addresses(row, notes),
     )
 

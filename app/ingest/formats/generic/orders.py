@@ -13,7 +13,7 @@ from app.ingest.formats.base import SkipRecord, parse
 from app.ingest.formats.generic.consumers import build_order_consumer
 from app.ingest.formats.generic.rows import NO_SALE, RETURN, TAKEN, Entry, Reader, Row, is_blank
 from app.ingest.mapping import CONSUMER_COLUMNS, LINE_COLUMNS
-from app.ingest.records import Item, LineRecord, OrderRecord, Rejected, ReturnRecord, identify_consumer
+from app.ingest.records import Item, LineRecord, OrderRecord, Rejected, ReturnRecord, Skipped, identify_consumer
 from app.ingest.values import BadRecord, Notes
 from app.orders.models import OrderStatus
 from app.websites.models import SourceKind
@@ -100,12 +100,18 @@ class Order:
         return found
 
 
-def parse_order(order: Order) -> Item:
+def parse_order(order: Order, *, books_returns: bool = False) -> Item | None:
+    """With `books_returns` the order's returned lines are items of their own, of `parse_returns`, and not told of."""
     item = parse(order.place, "order", order.raw, lambda notes: _build_order(order, notes))
     if isinstance(item, Rejected):
         item.lines = {"rejected": order.count_rows()}
-    else:
-        item.lines = Counter(line.rule for line in order.lines)
+        return item
+    rules = Counter(line.rule for line in order.lines if not (books_returns and line.rule == RETURN))
+    if books_returns and isinstance(item, Skipped) and item.rule == RETURN:
+        if not rules:
+            return None
+        item.rule = NO_SALE
+    item.lines = rules
     return item
 
 
@@ -142,8 +148,8 @@ def _build_order(order: Order, notes: Notes) -> OrderRecord:
         tax_total=_positive(first("tax_total"), "tax_total"),
         fee_total=(values.money(first("fee_total"), "fee_total") or ZERO) + charges["fee"],
         refunded_total=values.positive_money(first("refunded_total"), "refunded_total"),
-        tax_included=values.flag(first("tax_included")),
-        is_test=values.flag(first("is_test")),
+        tax_included=values.exported_flag(first("tax_included"), "tax_included"),
+        is_test=values.exported_flag(first("is_test"), "is_test"),
         updated_at=values.moment(first("updated_at"), "updated_at"),
     )
     _refuse_negative(record)
@@ -226,7 +232,7 @@ def parse_returns(order: Order) -> Iterator[Item]:
     """
     if isinstance(parse_order(order), Rejected):
         return
-    rejected: Item | None = None
+    rejected: Rejected | None = None
     times: Counter[str] = Counter()
     for line in order.lines:
         if line.rule != RETURN:
@@ -237,7 +243,9 @@ def parse_returns(order: Order) -> Iterator[Item]:
         item = parse(line.place, RETURN, order.raw, partial(_build_return, order, line.line, mark))
         if isinstance(item, Rejected):
             rejected = rejected or item
+            rejected.lines = {"rejected": (rejected.lines or {}).get("rejected", 0) + 1}
         else:
+            item.lines = {RETURN: 1}
             yield item
     if rejected:
         yield rejected
