@@ -81,7 +81,7 @@ class OrderDetail(Identified, Timestamped, Base):
 
     `source_reference` is what a website's line called its product that it gave no id of ("sku:MUG", "name:Mug"), so
     that the line can follow when that turns out to mean another one. A line that is not `is_priced` came without a
-    price, and shows its product's until the product's own record tells one.
+    price, and has its product's as the product's first record told it.
     """
 
     __tablename__ = "order_details"

@@ -118,3 +118,15 @@ async def test_a_refund_younger_than_its_orders_list_counts(ingest: Ingest, quer
     job = await ingest([listed, older, younger])
     assert job.details["skipped"] == {"stale": 1}
     assert await query("SELECT refunded_total FROM orders") == [{"refunded_total": Decimal("6.00")}]
+
+
+async def test_a_price_that_changes_later_leaves_orders_as_they_were(ingest: Ingest, query: Query):
+    def kettle(price: str) -> str:
+        return as_ndjson({"sku": "K", "product_name": "Kettle", "price": price})
+
+    await ingest(
+        as_ndjson({"order_number": "1", "email": "a@example.com", "placed_at": "2025-01-01", "lines": [{"sku": "K"}]})
+    )
+    for price in ("20.00", "30.00"):
+        await ingest(kettle(price))
+    assert await query("SELECT total_amount FROM orders") == [{"total_amount": Decimal("20.00")}]

@@ -24,11 +24,6 @@ OVERRIDDEN_BY = """
     ))
 """
 
-# Whether the website's own record of product `p` is known, and so its price.
-HAS_RECORD = """
-    EXISTS (SELECT 1 FROM source_records known WHERE known.product_id = p.id AND known.content_hash IS NOT NULL)
-"""
-
 
 @dataclass
 class Chunk:
@@ -79,7 +74,7 @@ _TABLES = (
     # A chunk finds its few rows by index; where that is thought dear, tables are read whole, again for every chunk.
     "SET LOCAL random_page_cost = 1.1",
     "DROP TABLE IF EXISTS chunk, chunk_consumers, fresh_consumers, chunk_products, chunk_lines, chunk_orders, "
-    "moved_consumers, renamed_products, chunk_references, moved_references, priced_orders, followers",
+    "moved_consumers, renamed_products, chunk_references, moved_references, priced_lines, followers",
     """
     CREATE TEMP TABLE chunk (
         position bigint PRIMARY KEY, kind text, key text, content_hash bytea, record jsonb, outcome text

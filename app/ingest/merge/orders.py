@@ -4,7 +4,7 @@ A total is kept as the website says it, and `reconciles` tells whether it adds u
 order, but only when they have changed, so that their ids last.
 """
 
-from app.ingest.merge.chunk import HAS_RECORD, ORDERS, OVERRIDDEN_BY, Chunk
+from app.ingest.merge.chunk import ORDERS, OVERRIDDEN_BY, Chunk
 
 _LAY_OUT = (
     """
@@ -143,13 +143,13 @@ _REPLACE_LINES = (
     DELETE FROM order_details d USING chunk_orders n JOIN chunk c USING (position)
     WHERE d.order_id = n.order_id AND c.outcome IN ('updated', 'merged') AND n.said_lines IS DISTINCT FROM n.lines_hash
     """,
-    f"""
+    """
     INSERT INTO order_details (
         order_id, product_id, quantity, unit_price, total_price, source_reference, is_priced, created_at, updated_at
     )
     SELECT n.order_id, l.product_id, l.quantity, coalesce(l.unit_price, p.price),
         coalesce(l.total_price, l.quantity * coalesce(l.unit_price, p.price)),
-        CASE WHEN l.kind = 'product_key' THEN l.key END, l.total_price IS NOT NULL OR {HAS_RECORD}, :now, :now
+        CASE WHEN l.kind = 'product_key' THEN l.key END, l.total_price IS NOT NULL, :now, :now
     FROM chunk_lines l JOIN chunk_orders n USING (position) JOIN chunk c USING (position)
     JOIN products p ON p.id = l.product_id
     WHERE c.outcome = 'created' OR (c.outcome IN ('updated', 'merged') AND n.said_lines IS DISTINCT FROM n.lines_hash)

@@ -18,7 +18,8 @@ _LAY_OUT_RECORDS = (
     ) ON COMMIT DROP
     """,
     # Names and SKUs that begin or cease to mean a product; what lines call by them has to be looked up again.
-    "CREATE TEMP TABLE renamed_products (product_id bigint, name text, sku text, price numeric) ON COMMIT DROP",
+    # `reprices` where lines that came without a price take it from there: not when a known record tells another one.
+    "CREATE TEMP TABLE renamed_products (product_id bigint, name text, sku text, reprices boolean) ON COMMIT DROP",
     f"""
     INSERT INTO chunk_products
     SELECT c.position, c.kind, c.key, r.name, r.sku, r.fallback_sku, r.price, r.own_name, r.alias, r.parent_key,
@@ -225,7 +226,7 @@ _FOLLOW_PARENTS = (
     "DELETE FROM followers WHERE (name, price) = (old_name, old_price)",
     """
     INSERT INTO renamed_products
-    SELECT p.id, unnest(ARRAY[f.old_name, f.name]), p.sku, f.price FROM followers f JOIN products p USING (id)
+    SELECT p.id, unnest(ARRAY[f.old_name, f.name]), p.sku, true FROM followers f JOIN products p USING (id)
     """,
     """
     UPDATE products p SET product_name = f.name, price = f.price, updated_at = :now FROM followers f WHERE f.id = p.id
@@ -234,7 +235,8 @@ _FOLLOW_PARENTS = (
 
 _NOTE_NAMES = """
     INSERT INTO renamed_products
-    SELECT p.id, p.product_name, p.sku, p.price FROM products p JOIN chunk_products n ON n.product_id = p.id
+    SELECT p.id, p.product_name, p.sku, n.is_known IS NOT true FROM products p
+    JOIN chunk_products n ON n.product_id = p.id
     WHERE {part}
 """
 _COUNT_UNPRICED = "SELECT count(*) FROM chunk_products WHERE price IS NULL"

@@ -6,7 +6,7 @@ references that concerns are looked up again and their lines follow: so it does 
 orders of it came first.
 """
 
-from app.ingest.merge.chunk import HAS_RECORD, ORDERS, Chunk
+from app.ingest.merge.chunk import ORDERS, Chunk
 from app.ingest.merge.products import NOT_OWNED, TOLD_APART, follow_parents
 
 _LAY_OUT = (
@@ -131,7 +131,7 @@ _CREATE = f"""
         SELECT kind, key, coalesce(sku, fallback_sku) AS sku, name, price, product_exists, place
         FROM chunk_references WHERE product_id IS NULL
     ), {_MAKE}, noted AS (
-        INSERT INTO renamed_products SELECT id, product_name, sku, price FROM made
+        INSERT INTO renamed_products SELECT id, product_name, sku, true FROM made
     )
     UPDATE chunk_references r SET product_id = made.id
     FROM named JOIN made ON made.sku = named.final_sku
@@ -183,10 +183,10 @@ _FOLLOW_LINES = f"""
         FROM told
     ), noted AS (
         INSERT INTO renamed_products
-        SELECT p.id, p.product_name, p.sku, p.price FROM looks JOIN products p ON p.id = looks.product_id
+        SELECT p.id, p.product_name, p.sku, true FROM looks JOIN products p ON p.id = looks.product_id
         WHERE (p.product_name, p.price, p.sku) IS DISTINCT FROM (looks.name, looks.price, looks.sku)
         UNION ALL
-        SELECT p.id, looks.name, looks.sku, looks.price FROM looks JOIN products p ON p.id = looks.product_id
+        SELECT p.id, looks.name, looks.sku, true FROM looks JOIN products p ON p.id = looks.product_id
         WHERE (p.product_name, p.price, p.sku) IS DISTINCT FROM (looks.name, looks.price, looks.sku)
     )
     UPDATE products p SET product_name = looks.name, price = looks.price, updated_at = :now,
@@ -244,45 +244,34 @@ _MOVE = (
     AND NOT EXISTS (SELECT 1 FROM source_records s WHERE s.product_id = p.id)
     AND NOT EXISTS (SELECT 1 FROM order_details d WHERE d.product_id = p.id)
     """,
-    """
-    INSERT INTO renamed_products
-    SELECT p.id, p.product_name, p.sku, p.price FROM products p JOIN moved_references m ON m.to_id = p.id
-    """,
 )
 
-# Lines without a price show their product's, from its first record on the one it had then; and an order without a
-# total is what its lines add up to.
-_HAS_UNPRICED = """
-    SELECT EXISTS (
-        SELECT 1 FROM order_details WHERE NOT is_priced AND product_id IN (SELECT product_id FROM renamed_products)
+# Lines that came without a price take their product's when its first record tells one, or when they find another
+# product; and an order without a total is what its lines add up to.
+_UNPRICED = """
+    FROM order_details d JOIN products p ON p.id = d.product_id
+    WHERE NOT d.is_priced AND d.unit_price <> p.price AND (
+        d.product_id IN (SELECT product_id FROM renamed_products WHERE reprices)
+        OR EXISTS (SELECT 1 FROM moved_references m WHERE m.to_id = d.product_id AND m.key = d.source_reference)
     )
 """
+_HAS_UNPRICED = f"SELECT EXISTS (SELECT 1 {_UNPRICED})"
 _PRICE = (
-    """
-    CREATE TEMP TABLE priced_orders ON COMMIT DROP AS
-    SELECT DISTINCT d.order_id FROM order_details d JOIN products p ON p.id = d.product_id
-    WHERE NOT d.is_priced AND d.product_id IN (SELECT product_id FROM renamed_products) AND d.unit_price <> p.price
-    """,
+    f"CREATE TEMP TABLE priced_lines ON COMMIT DROP AS SELECT d.id, d.order_id {_UNPRICED}",
     """
     UPDATE order_details d SET unit_price = p.price, total_price = d.quantity * p.price, updated_at = :now
-    FROM products p
-    WHERE p.id = d.product_id AND NOT d.is_priced AND d.order_id IN (SELECT order_id FROM priced_orders)
-    AND d.unit_price <> p.price
+    FROM products p WHERE p.id = d.product_id AND d.id IN (SELECT id FROM priced_lines)
     """,
     """
     UPDATE orders o SET updated_at = :now, total_amount = sums.total - o.discount_total + o.shipping_total + o.fee_total
         + CASE WHEN o.tax_included THEN 0 ELSE o.tax_total END
     FROM (
         SELECT d.order_id, sum(d.total_price) AS total FROM order_details d
-        WHERE d.order_id IN (SELECT order_id FROM priced_orders) GROUP BY d.order_id
+        WHERE d.order_id IN (SELECT order_id FROM priced_lines) GROUP BY d.order_id
     ) sums
     WHERE o.id = sums.order_id AND EXISTS (
         SELECT 1 FROM source_records s WHERE s.order_id = o.id AND s.said ? 'is_summed'
     )
-    """,
-    f"""
-    UPDATE order_details d SET is_priced = true FROM products p
-    WHERE p.id = d.product_id AND NOT d.is_priced AND p.id IN (SELECT product_id FROM renamed_products) AND {HAS_RECORD}
     """,
 )
 
