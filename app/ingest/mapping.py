@@ -124,7 +124,9 @@ def read_mapping(text: str, what: str = "The mapping") -> Mapping:
             ": ".join([*(str(part) for part in each["loc"]), each["msg"].removeprefix("Value error, ")])
             for each in error.errors()
         ]
-        raise _unfit(f"{what} does not fit: {'; '.join(faults)}.") from None
+        unknown = any(each["type"] == "extra_forbidden" for each in error.errors())
+        known = f" Known keys are {', '.join(Mapping.model_fields)}." if unknown else ""
+        raise _unfit(f"{what} does not fit: {'; '.join(faults)}.{known}") from None
 
 
 def load_mapping(name_or_path: str) -> Mapping:

@@ -99,6 +99,11 @@ def test_shipped(name: str, tmp_path: Path):
     assert load_mapping(str(copied)) == mapping
 
 
+def test_a_misspelt_key_is_answered_with_the_known_ones():
+    with pytest.raises(UnreadableFile, match=r"colums: .*Known keys are title, columns, defaults"):
+        read_mapping('[colums]\norder_number = "Bill"\n')
+
+
 class TestKeptWithAWebsite:
     KEPT = Mapping(columns={"order_number": "Bill", "sku": "Item"})
 
