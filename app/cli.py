@@ -435,7 +435,8 @@ def dismiss_rejects(import_id: ImportId, reject_ids: RejectIds = None) -> None:
         async with database.sessions.begin() as session:
             return await rejects.dismiss_rejects(session, import_id, reject_ids or None)
 
-    print(f"{run_on_database(work)} of the rejects of import {import_id} were dismissed.")
+    dismissed = run_on_database(work)
+    print(f"Rejects of import {import_id} that were dismissed: {dismissed}" if dismissed else "None of them was open.")
 
 
 @app.command()

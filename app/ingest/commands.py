@@ -157,6 +157,8 @@ def report(job: Import) -> str:
         shown = ", ".join(ignored[:NAMED_COLUMNS])
         more = f" and {len(ignored) - NAMED_COLUMNS} more" if len(ignored) > NAMED_COLUMNS else ""
         lines.append(f"  columns that are not read: {shown}{more}")
+    if missing := job.details.get("missing_columns"):
+        lines.append(f"  columns that the file lacks, so that something had to be assumed: {', '.join(missing)}")
     lines += [
         f"  warning, {'once' if count == 1 else f'{count} times'}: {text}"
         for text, count in job.details.get("warnings", {}).items()

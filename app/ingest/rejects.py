@@ -255,6 +255,10 @@ def _to_text(raw: Any, record_bytes: int) -> str:
         raise Unprocessable(f"raw is larger than {record_bytes} bytes (MAX_RECORD_BYTES)", field="raw")
     if "\\u0000" in text:
         raise Unprocessable("raw cannot hold a NUL character", field="raw")
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Unprocessable(f"raw is not JSON: {error}", field="raw") from None
     return text
 
 

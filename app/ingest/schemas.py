@@ -64,6 +64,9 @@ class ImportDetails(Schema):
         description="of a file of order lines: how many rows were taken, and how many each rule made something else of",
     )
     ignored_columns: list[str] = Field(default_factory=list, description="columns of the file that are not read")
+    missing_columns: list[str] = Field(
+        default_factory=list, description="columns that the file lacks, and without which something had to be assumed"
+    )
     changes: list[Change] = Field(default_factory=list, description="of a dry run: the first 20 changes, by field")
     also_created: Counts = Field(
         default_factory=dict, description="consumers and products that only orders told of", examples=[{"products": 14}]

@@ -66,7 +66,8 @@ async def stage_import(
         layout = options.mapping or Mapping()
         header = file.laid_out(layout.header, layout.delimiter).header()
         ignored = [name for name in header if not format_.reads_column(name, options)]
-        started.details = started.details | {"ignored_columns": ignored}
+        missing = format_.find_missing(header, options)
+        started.details = started.details | {"ignored_columns": ignored, "missing_columns": missing}
     await session.flush()
     return started
 

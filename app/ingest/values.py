@@ -120,6 +120,8 @@ def email(value: Any, notes: Notes) -> str | None:
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
 # Three digits behind the comma may as well be thousands.
 _COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?,(\d{1,2}|\d{4,})")
+# 1,043.40 or € 43.40
+_ADORNED = re.compile(r"\D{0,4}\d{1,3}(,?\d{3})*(\.\d+)?\D{0,4}")
 
 
 def decimal(value: Any, what: str) -> Decimal | None:
@@ -132,7 +134,11 @@ def decimal(value: Any, what: str) -> Decimal | None:
             raise InvalidOperation
         return Decimal(found)
     except InvalidOperation:
-        hint = " (in a CSV file, the option decimal_comma reads it)" if _COMMA_NUMBER.fullmatch(found) else ""
+        hint = ""
+        if _COMMA_NUMBER.fullmatch(found):
+            hint = " (in a CSV file, the option decimal_comma reads it)"
+        elif _ADORNED.fullmatch(found):
+            hint = " (write it without thousands separators and signs, as 1043.40)"
         raise BadRecord(f"{what} is not a number: {found[:40]}{hint}") from None
 
 

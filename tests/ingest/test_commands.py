@@ -175,7 +175,7 @@ def test_rejects(run: Run, succeed: Callable[..., str], write: Write):
     with_raw = succeed("imports", "rejects", 1, "--raw").splitlines()
     assert json.loads(with_raw[0].split("\t")[5]) == {"sku": "TEA-1", "price": "1,50"}
 
-    assert "1 of the rejects of import 1 were dismissed" in succeed("imports", "dismiss", 1, fourth)
+    assert "import 1 that were dismissed: 1" in succeed("imports", "dismiss", 1, fourth)
     assert [line.split("\t")[0] for line in succeed("imports", "rejects", 1, "--status", "dismissed").splitlines()] == [
         fourth
     ]
@@ -185,7 +185,7 @@ def test_rejects(run: Run, succeed: Callable[..., str], write: Write):
     assert "imports rejects 2" in again.stdout
     assert "2 created" in succeed("imports", "retry", 2, "--decimal-comma", "--strict")
     assert "1 created" in succeed("imports", "retry", 1, "--decimal-comma")
-    assert "0 of the rejects" in succeed("imports", "dismiss", 1)
+    assert "None of them was open" in succeed("imports", "dismiss", 1)
 
     for wrong, words in [
         (["retry", 1], "Import 1 has no open rejects."),

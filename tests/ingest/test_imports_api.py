@@ -71,6 +71,7 @@ class TestCreateImport:
                 "warnings": {},
                 "lines": {},
                 "ignored_columns": [],
+                "missing_columns": [],
                 "changes": [],
                 "also_created": {},
             },

@@ -141,7 +141,11 @@ def test_an_order_without_lines(read: Read):
     ("column", "value", "reason"),
     [
         ("Total", "12,50", "Total is not a number: 12,50 (in a CSV file, the option decimal_comma reads it)"),
-        ("Total", "1,200.00", "Total is not a number: 1,200.00"),
+        (
+            "Total",
+            "1,200.00",
+            "Total is not a number: 1,200.00 (write it without thousands separators and signs, as 1043.40)",
+        ),
         ("Lineitem price", "-1.00", "Lineitem price is negative: -1.00"),
         ("Discount Amount", "-1.00", "Discount Amount is negative: -1.00"),
         (

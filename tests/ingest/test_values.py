@@ -83,6 +83,12 @@ def test_no_money(given: str):
         values.money(given, "total")
 
 
+@pytest.mark.parametrize("given", ["1,200.00", "$5", "€ 43.40", "1,043,000", "12 USD"])
+def test_what_adorns_a_number(given: str):
+    with pytest.raises(BadRecord, match=r"write it without thousands separators and signs"):
+        values.money(given, "total")
+
+
 @pytest.mark.parametrize("given", ["1e99", "10000000000", "-10000000000"])
 def test_money_out_of_range(given: str):
     with pytest.raises(BadRecord, match="total is out of range: "):

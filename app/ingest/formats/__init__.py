@@ -55,6 +55,8 @@ def find_format(
             return candidate, mapped
         if candidate.recognises(file, options):
             return candidate, options
+    if file.is_json and next(file.values(), None) is None:
+        return generic.FORMAT, options  # a nightly export of nothing: no records, and no failure
     reason = _describe(file)
     if kept is not None:
         wanted = ", ".join(kept.columns.values())
@@ -65,9 +67,7 @@ def find_format(
 def _describe(file: Source) -> str:
     """Why no format takes the file, for a person who wonders what they have there."""
     if file.is_json:
-        _place, first = next(file.values(), ("", None))
-        if first is None:
-            return "The file holds no records: its list is empty."
+        _place, first = next(file.values())
         if isinstance(first, dict) and first.keys() >= {"code", "message"}:
             return f"This is an error that the store answered, and no data: {first['message']}"
         keys = ", ".join(list(first)[:12]) if isinstance(first, dict) else ""

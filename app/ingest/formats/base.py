@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, Self
@@ -60,6 +60,14 @@ class Format:
     """What the file must have, for the message to a person whose file was not recognised."""
     reads_column: Callable[[str, Options], bool] = lambda _name, _options: True
     """Whether a CSV column of that name is read; the others are named in the report, once."""
+    find_missing: Callable[[Collection[str], Options], list[str]] = lambda _header, _options: []
+    """The columns that a CSV file can do without, but whose absence a person should know of."""
+
+
+def lacks(*wanted: str | tuple[str, ...]) -> Callable[[Collection[str], Options], list[str]]:
+    """For `Format.find_missing`: each of these, or of several names for one column the first."""
+    groups = [(names,) if isinstance(names, str) else names for names in wanted]
+    return lambda header, _options: [names[0] for names in groups if not any(name in header for name in names)]
 
 
 def parse(place: str, kind: str, raw: Any, build: Callable[[Notes], Record]) -> Item:

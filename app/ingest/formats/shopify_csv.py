@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from app.ingest import values
 from app.ingest.formats import spreadsheets
-from app.ingest.formats.base import Format, Options, as_text, parse, require_columns
+from app.ingest.formats.base import Format, Options, as_text, lacks, parse, require_columns
 from app.ingest.reading import Source
 from app.ingest.records import AddressRecord, ConsumerRecord, Item, LineRecord, OrderRecord, Rejected, identify_consumer
 from app.ingest.values import BadRecord, Notes
@@ -185,4 +185,12 @@ def _build_address(order: Row, prefix: str, notes: Notes) -> AddressRecord | Non
     )
 
 
-FORMAT = Format("shopify_orders_csv", TITLE, recognises, read, ", ".join(sorted(NEEDED)), COLUMNS.reads)
+FORMAT = Format(
+    "shopify_orders_csv",
+    TITLE,
+    recognises,
+    read,
+    ", ".join(sorted(NEEDED)),
+    COLUMNS.reads,
+    lacks("Financial Status", "Fulfillment Status", "Currency", "Lineitem quantity", "Lineitem price"),
+)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from app.ingest import values
 from app.ingest.formats import spreadsheets
-from app.ingest.formats.base import Format, Options, parse, require_columns
+from app.ingest.formats.base import Format, Options, lacks, parse, require_columns
 from app.ingest.reading import Source
 from app.ingest.records import Item, ProductRecord
 from app.ingest.values import BadRecord, Notes
@@ -122,5 +122,11 @@ def _is_active(product: Row) -> bool:
 
 
 FORMAT = Format(
-    "shopify_products_csv", TITLE, recognises, read, "Handle (or URL handle), Title and a price", COLUMNS.reads
+    "shopify_products_csv",
+    TITLE,
+    recognises,
+    read,
+    "Handle (or URL handle), Title and a price",
+    COLUMNS.reads,
+    lacks(("Status", "Published", RENAMED["Published"]), ("Variant SKU", RENAMED["Variant SKU"])),
 )

@@ -10,7 +10,7 @@ from itertools import count
 
 from app.ingest import values
 from app.ingest.formats import spreadsheets
-from app.ingest.formats.base import Format, Options, parse, require_columns
+from app.ingest.formats.base import Format, Options, lacks, parse, require_columns
 from app.ingest.reading import Source
 from app.ingest.records import Item, ProductRecord
 from app.ingest.values import BadRecord, Notes
@@ -123,4 +123,12 @@ def _is_published(row: Row) -> bool:
     return values.text(row["Published"]) != "-1" and values.exported_flag(row["Published"], "Published")
 
 
-FORMAT = Format("woocommerce_products_csv", TITLE, recognises, read, ", ".join(sorted(NEEDED)), COLUMNS.reads)
+FORMAT = Format(
+    "woocommerce_products_csv",
+    TITLE,
+    recognises,
+    read,
+    ", ".join(sorted(NEEDED)),
+    COLUMNS.reads,
+    lacks("ID", "Sale price"),
+)

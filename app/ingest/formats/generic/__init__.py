@@ -6,7 +6,7 @@ in a list, and may mix the three. A mapping tells of other names, of what is no 
 unsaid. docs/importing.md lists every column and key.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from http import HTTPStatus
 
 from app.ingest import values
@@ -36,6 +36,17 @@ def recognises(file: Source, options: Options) -> bool:
 
 def reads_column(name: str, options: Options) -> bool:
     return Reader.of(options).reads(name)
+
+
+def find_missing(header: Collection[str], options: Options) -> list[str]:
+    """Of a file of orders, what is filled in with now, 1 and the product's price."""
+    reader = Reader.of(options)
+    if reader.find_kind_of(header) != "order":
+        return []
+    given = {ours for ours, _ in reader.pair(header)} | reader.mapping.defaults.keys()
+    prices = {"unit_price", "total_price"}
+    missing = [name for name in ("placed_at", "quantity") if name not in given]
+    return missing if given & prices else [*missing, "unit_price"]
 
 
 def read(file: Source, options: Options) -> Iterator[Item]:
@@ -130,4 +141,5 @@ FORMAT = Format(
     read,
     "order_number (orders), sku and price (products), or email (consumers)",
     reads_column,
+    find_missing,
 )
