@@ -1,16 +1,21 @@
 """Engines, sessions and the declarative base. The session dependency owns the transaction, services never commit."""
 
+import select
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from psycopg import AsyncConnection
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, func
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, event, func
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection as SQLAlchemyConnection
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.utils.clock import utc_now
+from app.utils.pagination import Estimates
 
 
 class Base(DeclarativeBase):
@@ -49,31 +54,53 @@ async def driver_connection(session: AsyncSession) -> AsyncConnection[Any]:
     return cast("AsyncConnection[Any]", fairy.driver_connection)
 
 
-class Database:
-    """The engine of one process, with a session maker for writing and one for reading.
+def _refuse_closed(driver: Any, *_: Any) -> None:
+    """A connection in the pool is silent: what can be read from it is the end that the server made of it.
 
-    `reads` runs in autocommit mode: a GET costs no BEGIN and no ROLLBACK. Both share one pool.
+    The pool then opens others. A ping would tell the same, for a round trip a request.
+    """
+    poller = select.poll()
+    poller.register(driver.driver_connection.fileno(), select.POLLIN)
+    if poller.poll(0):
+        raise DisconnectionError("the server closed the connection")
+
+
+class Database:
+    """The engines of one process, with a session maker for writing and one for reading.
+
+    `reads` runs in autocommit mode, on connections of its own that are always in it: a GET costs no BEGIN, no ROLLBACK
+    and no switching. Each engine has at most `pool_size` connections, and opens none beyond it for a moment: opening
+    one costs as much as several requests.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, **engine_options: Any) -> None:
         self.url = url
-        self.engine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_pre_ping=True,
-            connect_args={"application_name": "ecompredictor", "connect_timeout": 10},
-            **engine_options,
+        options: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "connect_args": {"application_name": "ecompredictor", "connect_timeout": 10},
+        } | engine_options
+        self.engine = create_async_engine(url, **options)
+        # Nothing is left open that would have to be rolled back when a connection goes back to its pool.
+        self.reading_engine = create_async_engine(
+            url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options
         )
-        autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        for engine in (self.engine, self.reading_engine):
+            event.listen(engine.sync_engine.pool, "checkout", _refuse_closed)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self.reads = async_sessionmaker(autocommit, expire_on_commit=False)
+        self.reads = async_sessionmaker(self.reading_engine, expire_on_commit=False)
+        self.estimates = Estimates()
+
+    def reading(self) -> AbstractAsyncContextManager[SQLAlchemyConnection]:
+        """A connection for what is read without a session, which would take as long as the reading."""
+        return self.reading_engine.connect()
 
     async def dispose(self) -> None:
         await self.engine.dispose()
+        await self.reading_engine.dispose()
 
 
-def get_database(request: Request) -> Database:
+async def get_database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -95,11 +95,10 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         lifetime=timedelta(minutes=settings.access_token_expire_minutes),
     )
 
-    api = APIRouter(prefix=API_PREFIX)
-    for router in (auth_router, users_router, products_router, orders_router):
-        api.include_router(router)
-    api.include_router(imports_router, max_body_size=settings.max_upload_bytes)
-    app.include_router(api)
+    # Each by itself: a router within a router has its routes matched once more for every level.
+    for router in (orders_router, products_router, users_router, auth_router):
+        app.include_router(router, prefix=API_PREFIX)
+    app.include_router(imports_router, prefix=API_PREFIX, max_body_size=settings.max_upload_bytes)
     app.include_router(health_router)
     install_error_handlers(app)
     install_openapi(app)

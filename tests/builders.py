@@ -10,6 +10,7 @@ from app.auth.models import AdminUser
 from app.orders.models import Order, OrderDetail
 from app.products.models import Product
 from app.users.models import User, UserAddress
+from app.websites.service import link_own_user
 
 T = TypeVar("T")
 
@@ -37,7 +38,9 @@ async def create_user(session: AsyncSession, **overrides: Any) -> User:
         "email": f"{unique('jane')}@example.com",
         "source_website": "sailor",
     }
-    return await _add(session, User(**{**values, **overrides}))
+    user = await _add(session, User(**{**values, **overrides}))
+    await link_own_user(session, user.id, user.source_website)
+    return user
 
 
 async def create_address(session: AsyncSession, user: User, **overrides: Any) -> UserAddress:

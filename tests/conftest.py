@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,6 +27,7 @@ from app.database import Database
 from app.main import create_app
 from app.runtime import migrations
 from app.runtime.embedded import EmbeddedPostgres
+from app.utils.pagination import Estimates
 from tests.builders import create_admin
 
 SECRET_KEY = "a key that only the tests have, 32 bytes or more"
@@ -116,9 +117,15 @@ class RolledBackDatabase(Database):
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.url = connection.engine.url.render_as_string(hide_password=False)
-        self.engine = connection.engine
+        self.engine = self.reading_engine = connection.engine
         self.sessions = async_sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
         self.reads = self.sessions
+        self.estimates = Estimates(seconds=0)
+        self._connection = connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        yield self._connection
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy import Row
 
 from app.auth import service
-from app.database import DatabaseDep
 from app.utils.errors import Unauthorized
 
 # What an unchanged admin costs: one look-up in this many seconds, and a deactivated one keeps access no longer.
@@ -35,7 +34,7 @@ class AdminCache:
         self._admins[admin.id] = (time.monotonic() + ADMIN_CACHE_SECONDS, admin)
 
 
-def get_token_settings(request: Request) -> service.TokenSettings:
+async def get_token_settings(request: Request) -> service.TokenSettings:
     settings: service.TokenSettings = request.app.state.token_settings
     return settings
 
@@ -43,16 +42,16 @@ def get_token_settings(request: Request) -> service.TokenSettings:
 TokenSettingsDep = Annotated[service.TokenSettings, Depends(get_token_settings)]
 
 
-async def get_current_admin(
-    request: Request, token: TokenDep, settings: TokenSettingsDep, database: DatabaseDep
-) -> Admin:
+async def get_current_admin(request: Request, token: TokenDep) -> Admin:
+    # Before every request: what it needs is taken from the state, since a dependency costs more than its look-up.
     if not token:
         raise Unauthorized("This needs a token: log in, then send `Authorization: Bearer <access_token>`.")
-    admin_id = service.read_token(settings, token)
-    cache: AdminCache = request.app.state.admin_cache
+    state = request.app.state
+    admin_id = service.read_token(state.token_settings, token)
+    cache: AdminCache = state.admin_cache
     admin = cache.get(admin_id)
     if admin is None:
-        async with database.reads() as session:
+        async with state.database.reads() as session:
             admin = await service.find_active_admin(session, admin_id)
         if admin is None:
             raise Unauthorized("The token's admin does not exist or is deactivated.")

@@ -35,13 +35,11 @@ async def register_admin(
     response: Response,
     session: SessionDep,
     token: TokenDep,
-    tokens: TokenSettingsDep,
-    database: DatabaseDep,
 ) -> AdminUser:
     """Register an admin. Where registration is closed, the first admin registers freely and later ones need a token."""
     settings: Settings = request.app.state.settings
     if not settings.registration_is_open and not await service.first_registration_is_open(session):
-        await get_current_admin(request, token, tokens, database)
+        await get_current_admin(request, token)
     response.headers["Location"] = "/api/v1/auth/me"
     return await service.register_admin(session, body)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, EmailStr, Field, SecretStr
 from pydantic.config import JsonDict
 
-from app.utils.schemas import Schema, lower_case
+from app.utils.schemas import ReadSchema, Schema, lower_case
 
 MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_BYTES = 72  # bcrypt reads no further
@@ -67,13 +67,13 @@ class CredentialsForm(Credentials):
     client_secret: SecretStr | None = None
 
 
-class Token(Schema):
+class Token(ReadSchema):
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 — the name of a scheme, not a secret
     expires_in: int = Field(examples=[3600], description="seconds")
 
 
-class AdminRead(Schema):
+class AdminRead(ReadSchema):
     id: int
     username: str
     email: str

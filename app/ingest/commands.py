@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -196,24 +196,18 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def describe(job: Any) -> str:
-    """An import in one line."""
-    counts = {
-        "read": job.records_read,
-        "created": job.records_created,
-        "updated": job.records_updated,
-        "rejected": job.records_rejected,
-    }
-    what = [str(job.id), f"{job.created_at:%Y-%m-%d %H:%M}", job.source_website, job.format, job.file_name]
-    status = f"{job.status} (dry run)" if job.dry_run else str(job.status)
-    return "\t".join([*what, status, ", ".join(f"{count} {name}" for name, count in counts.items())])
+def describe(job: Mapping[str, Any]) -> str:
+    """An import of a list in one line."""
+    what = [job["id"], f"{job['created_at']:%Y-%m-%d %H:%M}", job["source_website"], job["format"], job["file_name"]]
+    status = f"{job['status']} (dry run)" if job["dry_run"] else job["status"]
+    counts = ", ".join(f"{job[f'records_{name}']} {name}" for name in ("read", "created", "updated", "rejected"))
+    return "\t".join([*map(str, what), status, counts])
 
 
-def describe_reject(reject: Any, *, with_raw: bool) -> str:
-    """A reject in one line."""
-    cells = [str(reject.id), str(reject.status), reject.place, reject.kind, reject.reason]
-    if with_raw:
-        cells.append(reject.raw)
+def describe_reject(reject: Mapping[str, Any], *, with_raw: bool) -> str:
+    """A reject of a list in one line."""
+    names = ["id", "status", "place", "kind", "reason", *(["raw"] if with_raw else [])]
+    cells = (str(reject[name]) for name in names)
     return "\t".join(_BREAKS.sub(" ", cell) for cell in cells)
 
 

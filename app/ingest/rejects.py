@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple, Self
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest.formats import FORMATS, generic
@@ -36,7 +36,7 @@ from app.ingest.schemas import RejectQuery
 from app.ingest.service import get_import, note_staged
 from app.utils.clock import utc_now
 from app.utils.errors import Conflict, NotFound, Unprocessable
-from app.utils.pagination import paginate
+from app.utils.listing import Listing, read_page
 from app.websites.models import SourceKind
 
 BATCH = 1_000
@@ -67,15 +67,19 @@ AS_BEFORE = OtherOptions()
 # Looking
 
 
+LISTING = Listing(
+    rows=select(*ImportReject.__table__.columns),
+    filters={
+        "import_id": ImportReject.import_id == bindparam("import_id"),
+        "status": ImportReject.status == bindparam("status"),
+    },
+    sorts={"id": ImportReject.id},
+)
+
+
 async def list_rejects(session: AsyncSession, import_id: int, request: RejectQuery) -> dict[str, Any]:
-    query, after = request.resume()
     await get_import(session, import_id)
-    statement: Select[*tuple[Any, ...]] = select(*ImportReject.__table__.columns).where(
-        ImportReject.import_id == import_id
-    )
-    if query.status is not None:
-        statement = statement.where(ImportReject.status == query.status)
-    return await paginate(session, statement, query, sorts={"id": ImportReject.id}, after=after)
+    return await read_page(session, LISTING, request, import_id=import_id)
 
 
 async def get_reject(session: AsyncSession, import_id: int, reject_id: int) -> ImportReject:

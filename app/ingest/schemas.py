@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from app.ingest.formats.base import Returns
 from app.ingest.models import ImportStatus, RejectStatus
 from app.utils.pagination import PageQuery
-from app.utils.schemas import Id, Schema, WebsiteName
+from app.utils.schemas import Id, ReadSchema, Schema, WebsiteName
 
 Counts = dict[str, int]
 FormatName = Literal[
@@ -46,7 +46,7 @@ class ImportForm(Schema):
         return value or None
 
 
-class Change(Schema):
+class Change(ReadSchema):
     """What an import would change of one row: each field with its value now and then."""
 
     place: str = Field(examples=["row 12"])
@@ -55,7 +55,7 @@ class Change(Schema):
     fields: dict[str, tuple[Any, Any]] = Field(examples=[{"price": ["9.00", "9.50"]}])
 
 
-class ImportDetails(Schema):
+class ImportDetails(ReadSchema):
     kinds: dict[str, Counts] = Field(default_factory=dict, description="outcomes by the kind of record")
     skipped: Counts = Field(default_factory=dict, description="records left out, by the rule that says so")
     warnings: Counts = Field(default_factory=dict, description="what had to be mended, and how often")
@@ -73,7 +73,7 @@ class ImportDetails(Schema):
     )
 
 
-class ImportRead(Schema):
+class ImportRead(ReadSchema):
     """The report. Every record read is created, updated, merged, unchanged, skipped or rejected."""
 
     id: int
@@ -97,7 +97,7 @@ class ImportRead(Schema):
     finished_at: datetime | None
 
 
-class RejectRead(Schema):
+class RejectRead(ReadSchema):
     id: int
     import_id: int
     place: str = Field(examples=["row 12"])

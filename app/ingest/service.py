@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest.formats import find_format
@@ -16,7 +16,7 @@ from app.ingest.models import Import, ImportStatus
 from app.ingest.reading import Limits, SourceFile
 from app.ingest.schemas import ImportQuery
 from app.utils.errors import NotFound, Unprocessable
-from app.utils.pagination import paginate
+from app.utils.listing import Listing, read_page
 from app.websites.service import ensure_website, get_mapping, keep_mapping
 
 
@@ -91,14 +91,18 @@ async def get_import(session: AsyncSession, import_id: int) -> Import:
     return found
 
 
+LISTING = Listing(
+    rows=select(*Import.__table__.columns),
+    filters={
+        "source_website": Import.source_website == bindparam("source_website"),
+        "status": Import.status == bindparam("status"),
+    },
+    sorts={"id": Import.id},
+)
+
+
 async def list_imports(session: AsyncSession, request: ImportQuery) -> dict[str, Any]:
-    query, after = request.resume()
-    statement: Select[*tuple[Any, ...]] = select(*Import.__table__.columns)
-    if query.source_website is not None:
-        statement = statement.where(Import.source_website == query.source_website)
-    if query.status is not None:
-        statement = statement.where(Import.status == query.status)
-    return await paginate(session, statement, query, sorts={"id": Import.id}, after=after)
+    return await read_page(session, LISTING, request)
 
 
 async def list_unfinished(session: AsyncSession) -> list[int]:

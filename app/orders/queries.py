@@ -1,58 +1,77 @@
-"""The list of orders: one statement a page, each filter on an index."""
+"""What is read of orders: a page of them, or one with its lines, in one statement each."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from sqlalchemy import bindparam, select, union
 
-from sqlalchemy import ColumnElement, Select, select, union
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from app.database import Database
+from app.orders import service
 from app.orders.models import Order, OrderDetail, order_number_search
-from app.orders.schemas import OrderQuery
-from app.users.models import consumer_name_search
-from app.utils.pagination import paginate
-from app.utils.search import matches_words
+from app.orders.schemas import DetailRead, OrderQuery, OrderRead, OrderUser, OrderWithDetails
+from app.users.models import User, consumer_name_search
+from app.utils.json_rows import json_object, json_text
+from app.utils.listing import Listing, read_page_json
+from app.utils.search import matches_words, to_words
 
-SORTS = {
-    "id": Order.id,
-    "placed_at": Order.placed_at,
-    "order_number": Order.order_number,
-    "total_amount": Order.total_amount,
-    "created_at": Order.created_at,
-    "updated_at": Order.updated_at,
-}
+# A UNION, because an OR over two tables would use neither of the two search indexes.
+_FOUND = union(
+    select(Order.id).where(matches_words(order_number_search)),
+    select(Order.id).join(Order.user).where(matches_words(consumer_name_search)),
+)
+_LINES_OF_PRODUCT = select(OrderDetail.id).where(
+    OrderDetail.order_id == Order.id, OrderDetail.product_id == bindparam("product_id")
+)
+
+LISTING = Listing(
+    rows=select(json_text(json_object(OrderRead, Order))).select_from(Order),
+    filters={
+        "q": Order.id.in_(_FOUND),
+        "source_website": Order.source_website == bindparam("source_website"),
+        "status": Order.status.in_(bindparam("status", expanding=True)),
+        "user_id": Order.user_id == bindparam("user_id"),
+        "product_id": _LINES_OF_PRODUCT.exists(),
+        "order_number": Order.order_number == bindparam("order_number"),
+        "currency": Order.currency == bindparam("currency"),
+        "amount_min": Order.total_amount >= bindparam("amount_min"),
+        "amount_max": Order.total_amount <= bindparam("amount_max"),
+        "created_from": Order.created_at >= bindparam("created_from"),
+        "created_to": Order.created_at <= bindparam("created_to"),
+        "placed_from": Order.placed_at >= bindparam("placed_from"),
+        "placed_to": Order.placed_at <= bindparam("placed_to"),
+        "updated_since": Order.updated_at >= bindparam("updated_since"),
+    },
+    sorts={
+        "id": Order.id,
+        "placed_at": Order.placed_at,
+        "order_number": Order.order_number,
+        "total_amount": Order.total_amount,
+        "created_at": Order.created_at,
+        "updated_at": Order.updated_at,
+    },
+    to_bound={"q": to_words},
+)
+
+_DETAIL_AS_JSON = json_object(DetailRead, OrderDetail, sku="products.sku", product_name="products.product_name")
+_WHOLE_ORDER_AS_JSON = json_object(
+    OrderWithDetails,
+    Order,
+    user=json_object(OrderUser, User),
+    details=f"""(
+        SELECT coalesce(json_agg({_DETAIL_AS_JSON} ORDER BY order_details.id), '[]')
+        FROM order_details JOIN products ON products.id = order_details.product_id
+        WHERE order_details.order_id = orders.id
+    )""",  # noqa: S608 — names of columns and nothing else
+)
+_WHOLE_ORDER = select(json_text(_WHOLE_ORDER_AS_JSON)).join(Order.user).where(Order.id == bindparam("order_id"))
 
 
-def _matches_number_or_consumer(q: str) -> ColumnElement[bool]:
-    # A UNION, because an OR over two tables would use neither of the two search indexes.
-    by_number = select(Order.id).where(matches_words(order_number_search, q))
-    by_consumer = select(Order.id).join(Order.user).where(matches_words(consumer_name_search, q))
-    return Order.id.in_(union(by_number, by_consumer))
+async def read_order(database: Database, order_id: int) -> bytes:
+    """An order with its consumer and its lines, as JSON; one statement, and so of one moment. Raises NotFound."""
+    async with database.reading() as connection:
+        found = await connection.scalar(_WHOLE_ORDER, {"order_id": order_id})
+    if found is None:
+        raise service.no_order(order_id)
+    return str(found).encode()
 
 
-def _has_product(product_id: int) -> ColumnElement[bool]:
-    return select(OrderDetail.id).where(OrderDetail.order_id == Order.id, OrderDetail.product_id == product_id).exists()
-
-
-FILTERS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
-    "q": _matches_number_or_consumer,
-    "source_website": lambda website: Order.source_website == website,
-    "status": Order.status.in_,
-    "user_id": lambda user_id: Order.user_id == user_id,
-    "product_id": _has_product,
-    "order_number": lambda number: Order.order_number == number,
-    "currency": lambda currency: Order.currency == currency,
-    "amount_min": lambda amount: Order.total_amount >= amount,
-    "amount_max": lambda amount: Order.total_amount <= amount,
-    "created_from": lambda moment: Order.created_at >= moment,
-    "created_to": lambda moment: Order.created_at <= moment,
-    "placed_from": lambda moment: Order.placed_at >= moment,
-    "placed_to": lambda moment: Order.placed_at <= moment,
-    "updated_since": lambda moment: Order.updated_at >= moment,
-}
-
-
-async def list_orders(session: AsyncSession, request: OrderQuery) -> dict[str, Any]:
-    query, after = request.resume()
-    wanted = [matches(value) for name, matches in FILTERS.items() if (value := getattr(query, name)) is not None]
-    statement: Select[*tuple[Any, ...]] = select(*Order.__table__.columns).where(*wanted)
-    return await paginate(session, statement, query, sorts=SORTS, after=after)
+async def list_orders(database: Database, request: OrderQuery) -> bytes:
+    """A page of orders without their lines, as JSON."""
+    return await read_page_json(database, LISTING, request)

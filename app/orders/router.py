@@ -1,12 +1,12 @@
 """`/orders` and `/orders/{order_id}/details`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from app.auth.dependencies import CurrentAdmin, get_current_admin
 from app.config import Settings
-from app.database import ReadSessionDep, SessionDep
+from app.database import DatabaseDep, ReadSessionDep, SessionDep
 from app.orders import idempotency, queries, service
 from app.orders.models import Order, OrderDetail
 from app.orders.schemas import (
@@ -31,7 +31,7 @@ router = APIRouter(
 )
 
 
-def get_default_currency(request: Request) -> str:
+async def get_default_currency(request: Request) -> str:
     settings: Settings = request.app.state.settings
     return settings.default_currency
 
@@ -73,15 +73,15 @@ async def create_order(
 
 
 @router.get("", response_model=Page[OrderRead])
-async def list_orders(query: Annotated[OrderQuery, Query()], session: ReadSessionDep) -> dict[str, Any]:
+async def list_orders(query: Annotated[OrderQuery, Query()], database: DatabaseDep) -> Response:
     """List orders, without their lines."""
-    return await queries.list_orders(session, query)
+    return Response(await queries.list_orders(database, query), media_type="application/json")
 
 
 @router.get("/{order_id}", response_model=OrderWithDetails, responses=responses(404))
-async def get_order(order_id: PathId, session: ReadSessionDep) -> Order:
+async def get_order(order_id: PathId, database: DatabaseDep) -> Response:
     """One order with its consumer and its lines."""
-    return await service.get_order(session, order_id)
+    return Response(await queries.read_order(database, order_id), media_type="application/json")
 
 
 @router.put("/{order_id}", response_model=OrderWithDetails, responses=responses(404, 409))

@@ -13,6 +13,7 @@ from app.utils.schemas import (
     Moment,
     Money,
     Price,
+    ReadSchema,
     Schema,
     SignedTotal,
     ToMoment,
@@ -40,7 +41,7 @@ class DetailUpdate(UpdateSchema):
     unit_price: Price | None = None
 
 
-class DetailRead(Schema):
+class DetailRead(ReadSchema):
     id: int
     order_id: int
     product_id: int
@@ -79,7 +80,7 @@ class OrderUpdate(UpdateSchema):
     fee_total: SignedTotal | None = None
 
 
-class OrderRead(Schema):
+class OrderRead(ReadSchema):
     id: int
     order_number: str
     user_id: int
@@ -101,7 +102,7 @@ class OrderRead(Schema):
     updated_at: datetime
 
 
-class OrderUser(Schema):
+class OrderUser(ReadSchema):
     id: int
     name: str
 

@@ -41,7 +41,7 @@ async def get_order(session: AsyncSession, order_id: int) -> Order:
     ]
     order = await session.get(Order, order_id, options=embedded, populate_existing=True)
     if order is None:
-        raise _no_order(order_id)
+        raise no_order(order_id)
     return order
 
 
@@ -138,14 +138,14 @@ async def delete_detail(session: AsyncSession, order_id: int, detail_id: int) ->
     await session.flush()
 
 
-def _no_order(order_id: int) -> NotFound:
+def no_order(order_id: int) -> NotFound:
     return NotFound(f"There is no order {order_id}.")
 
 
 async def _lock_order(session: AsyncSession, order_id: int) -> Order:
     order = await session.get(Order, order_id, with_for_update=True)
     if order is None:
-        raise _no_order(order_id)
+        raise no_order(order_id)
     return order
 
 

@@ -1,11 +1,11 @@
 """`/products`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.auth.dependencies import get_current_admin
-from app.database import ReadSessionDep, SessionDep
+from app.database import DatabaseDep, ReadSessionDep, SessionDep
 from app.products import service
 from app.products.models import Product
 from app.products.schemas import ProductCreate, ProductQuery, ProductRead, ProductUpdate
@@ -30,9 +30,9 @@ async def create_product(body: ProductCreate, response: Response, session: Sessi
 
 
 @router.get("", response_model=Page[ProductRead])
-async def list_products(query: Annotated[ProductQuery, Query()], session: ReadSessionDep) -> dict[str, Any]:
+async def list_products(query: Annotated[ProductQuery, Query()], database: DatabaseDep) -> Response:
     """List products; active ones unless `is_active` says otherwise."""
-    return await service.list_products(session, query)
+    return Response(await service.list_products(database, query), media_type="application/json")
 
 
 @router.get("/{product_id}", response_model=ProductRead, responses=responses(404))

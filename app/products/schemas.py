@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from app.utils.pagination import PageQuery
-from app.utils.schemas import FromMoment, Money, Price, Schema, ToMoment, UpdateSchema, WebsiteName
+from app.utils.schemas import FromMoment, Money, Price, ReadSchema, Schema, ToMoment, UpdateSchema, WebsiteName
 
 ProductName = Annotated[str, Field(min_length=1, max_length=255, examples=["Enamel mug"])]
 Sku = Annotated[str, Field(min_length=1, max_length=100, examples=["MUG-BLUE"])]
@@ -38,7 +38,7 @@ class ProductUpdate(UpdateSchema):
     is_active: bool | None = None
 
 
-class ProductRead(Schema):
+class ProductRead(ReadSchema):
     id: int
     product_name: str
     barcode: str | None

@@ -1,57 +1,47 @@
 """The rules of products. A SKU is unique within its website; deleting deactivates."""
 
-from typing import Any
-
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import Database
 from app.products.models import Product, product_search
-from app.products.schemas import ProductCreate, ProductQuery, ProductUpdate
+from app.products.schemas import ProductCreate, ProductQuery, ProductRead, ProductUpdate
 from app.utils.errors import Conflict, NotFound, violates
-from app.utils.pagination import paginate
-from app.utils.search import matches_words
+from app.utils.json_rows import json_object, json_text
+from app.utils.listing import ACTIVE, Listing, read_page_json
+from app.utils.search import matches_words, to_words
 from app.websites.service import ensure_website
 
-SORTS = {
-    "id": Product.id,
-    "product_name": Product.product_name,
-    "sku": Product.sku,
-    "price": Product.price,
-    "created_at": Product.created_at,
-    "updated_at": Product.updated_at,
-}
+LISTING = Listing(
+    rows=select(json_text(json_object(ProductRead, Product))).select_from(Product),
+    filters={
+        "q": matches_words(product_search),
+        "is_active": Product.is_active == bindparam("is_active"),
+        "source_website": Product.source_website == bindparam("source_website"),
+        "sku": Product.sku == bindparam("sku"),
+        "barcode": Product.barcode == bindparam("barcode"),
+        "price_min": Product.price >= bindparam("price_min"),
+        "price_max": Product.price <= bindparam("price_max"),
+        "created_from": Product.created_at >= bindparam("created_from"),
+        "created_to": Product.created_at <= bindparam("created_to"),
+        "updated_since": Product.updated_at >= bindparam("updated_since"),
+    },
+    sorts={
+        "id": Product.id,
+        "product_name": Product.product_name,
+        "sku": Product.sku,
+        "price": Product.price,
+        "created_at": Product.created_at,
+        "updated_at": Product.updated_at,
+    },
+    to_bound={"q": to_words, "is_active": ACTIVE.get},
+)
 
 
-async def list_products(session: AsyncSession, request: ProductQuery) -> dict[str, Any]:
-    query, after = request.resume()
-    statement: Select[*tuple[Any, ...]] = select(*Product.__table__.columns).where(*_conditions(query))
-    return await paginate(session, statement, query, sorts=SORTS, after=after)
-
-
-def _conditions(query: ProductQuery) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
-    if query.q is not None:
-        wanted.append(matches_words(product_search, query.q))
-    if query.is_active != "any":
-        wanted.append(Product.is_active.is_(query.is_active == "true"))
-    if query.source_website is not None:
-        wanted.append(Product.source_website == query.source_website)
-    if query.sku is not None:
-        wanted.append(Product.sku == query.sku)
-    if query.barcode is not None:
-        wanted.append(Product.barcode == query.barcode)
-    if query.price_min is not None:
-        wanted.append(Product.price >= query.price_min)
-    if query.price_max is not None:
-        wanted.append(Product.price <= query.price_max)
-    if query.created_from is not None:
-        wanted.append(Product.created_at >= query.created_from)
-    if query.created_to is not None:
-        wanted.append(Product.created_at <= query.created_to)
-    if query.updated_since is not None:
-        wanted.append(Product.updated_at >= query.updated_since)
-    return wanted
+async def list_products(database: Database, request: ProductQuery) -> bytes:
+    """A page of products, as JSON."""
+    return await read_page_json(database, LISTING, request)
 
 
 async def get_product(session: AsyncSession, product_id: int, *, for_update: bool = False) -> Product:

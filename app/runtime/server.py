@@ -1,5 +1,6 @@
 """The HTTP server: uvicorn on a socket of ours, in one process or several."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -56,6 +57,7 @@ def run_server(settings: Settings, database: RunningDatabase, listener: socket.s
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     if workers == 1:
+        spare_garbage_collector()
         uvicorn.Server(config).run(sockets=[listener])
         return
     configure_logging(settings.environment)  # the parent tells of workers that die
@@ -67,7 +69,16 @@ def run_server(settings: Settings, database: RunningDatabase, listener: socket.s
 
 def create_worker_app() -> FastAPI:
     threading.Thread(target=_stop_with_parent, daemon=True).start()
-    return create_app()
+    app = create_app()
+    spare_garbage_collector()
+    return app
+
+
+def spare_garbage_collector() -> None:
+    """What was imported stays until the process ends: looking through it again and again took a quarter of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _stop_with_parent() -> None:

@@ -1,12 +1,12 @@
 """`/users` and their addresses."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.auth.dependencies import get_current_admin
-from app.database import ReadSessionDep, SessionDep
+from app.database import DatabaseDep, ReadSessionDep, SessionDep
 from app.users import service
 from app.users.models import User, UserAddress
 from app.users.schemas import (
@@ -40,9 +40,9 @@ async def create_user(body: UserCreate, response: Response, session: SessionDep)
 
 
 @router.get("", response_model=Page[UserRead])
-async def list_users(query: Annotated[UserQuery, Query()], session: ReadSessionDep) -> dict[str, Any]:
+async def list_users(query: Annotated[UserQuery, Query()], database: DatabaseDep) -> Response:
     """List consumers; active ones unless `is_active` says otherwise."""
-    return await service.list_users(session, query)
+    return Response(await service.list_users(database, query), media_type="application/json")
 
 
 @router.get("/{user_id}", response_model=UserWithAddresses, responses=responses(404))

@@ -5,7 +5,7 @@ from pydantic import AfterValidator, EmailStr, Field, StringConstraints
 
 from app.users.models import PLACEHOLDER_DOMAIN
 from app.utils.pagination import PageQuery
-from app.utils.schemas import FromMoment, Schema, ToMoment, UpdateSchema, WebsiteName, lower_case
+from app.utils.schemas import FromMoment, ReadSchema, Schema, ToMoment, UpdateSchema, WebsiteName, lower_case
 
 
 def hide_placeholder(email: str | None) -> str | None:
@@ -45,7 +45,7 @@ class AddressUpdate(UpdateSchema):
     is_default: bool | None = None
 
 
-class AddressRead(Schema):
+class AddressRead(ReadSchema):
     id: int
     user_id: int
     country: str
@@ -79,7 +79,7 @@ class UserUpdate(UpdateSchema):
     is_active: bool | None = None
 
 
-class UserRead(Schema):
+class UserRead(ReadSchema):
     id: int
     name: str
     phone: str

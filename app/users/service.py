@@ -1,81 +1,65 @@
 """The rules of consumers. An e-mail is a person, whatever website they came from; deleting deactivates."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from app.users.models import User, UserAddress, user_search
+from app.database import Database
+from app.users.models import PLACEHOLDER_DOMAIN, User, UserAddress, user_search
 from app.users.schemas import (
     AddressCreate,
     AddressUpdate,
     UserCreate,
     UserQuery,
+    UserRead,
     UserUpdate,
     hide_placeholder,
 )
 from app.utils.errors import Conflict, NotFound, Unprocessable, violates
-from app.utils.pagination import paginate
-from app.utils.search import matches_words
-from app.websites.service import ensure_website, select_linked_users
+from app.utils.json_rows import json_object, json_text
+from app.utils.listing import ACTIVE, Listing, read_page_json
+from app.utils.search import matches_words, to_words
+from app.websites.service import ensure_website, link_own_user, select_linked_users
 
-SORTS = {
-    "id": User.id,
-    "name": User.name,
-    "email": User.email,
-    "created_at": User.created_at,
-    "updated_at": User.updated_at,
-}
+_RESIDENTS = select(UserAddress.user_id)
+_IN_COUNTRY = UserAddress.country == bindparam("country")
+_IN_CITY = UserAddress.city == bindparam("city")
+_SHOWN_EMAIL = f"CASE WHEN users.email NOT LIKE '%{PLACEHOLDER_DOMAIN}' THEN users.email END"
 
-
-async def list_users(session: AsyncSession, request: UserQuery) -> dict[str, Any]:
-    query, after = request.resume()
-    statement: Select[*tuple[Any, ...]] = select(*User.__table__.columns).where(*_conditions(query))
-    return await paginate(session, statement, query, sorts=SORTS, after=after)
-
-
-def _conditions(query: UserQuery) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
-    if query.q is not None:
-        wanted.append(matches_words(user_search, query.q))
-    if query.is_active != "any":
-        wanted.append(User.is_active.is_(query.is_active == "true"))
-    if query.source_website is not None:
-        wanted.append(_known_on(query.source_website))
-    if query.type is not None:
-        wanted.append(User.type == query.type)
-    if query.email is not None:
-        wanted.append(User.email == query.email)
-    if query.phone is not None:
-        wanted.append(User.phone == query.phone)
-    if query.country is not None or query.city is not None:
-        wanted.append(_lives_in(query.country, query.city))
-    if query.created_from is not None:
-        wanted.append(User.created_at >= query.created_from)
-    if query.created_to is not None:
-        wanted.append(User.created_at <= query.created_to)
-    if query.updated_since is not None:
-        wanted.append(User.updated_at >= query.updated_since)
-    return wanted
+LISTING = Listing(
+    rows=select(json_text(json_object(UserRead, User, email=_SHOWN_EMAIL))).select_from(User),
+    filters={
+        "q": matches_words(user_search),
+        "is_active": User.is_active == bindparam("is_active"),
+        "source_website": User.id.in_(select_linked_users()),
+        "type": User.type == bindparam("type"),
+        "email": User.email == bindparam("email"),
+        "phone": User.phone == bindparam("phone"),
+        "country": User.id.in_(_RESIDENTS.where(_IN_COUNTRY)),
+        "city": User.id.in_(_RESIDENTS.where(_IN_CITY)),
+        "created_from": User.created_at >= bindparam("created_from"),
+        "created_to": User.created_at <= bindparam("created_to"),
+        "updated_since": User.updated_at >= bindparam("updated_since"),
+    },
+    # One address has both.
+    joint_filters={("country", "city"): User.id.in_(_RESIDENTS.where(_IN_COUNTRY, _IN_CITY))},
+    sorts={
+        "id": User.id,
+        "name": User.name,
+        "email": User.email,
+        "created_at": User.created_at,
+        "updated_at": User.updated_at,
+    },
+    to_bound={"q": to_words, "is_active": ACTIVE.get},
+)
 
 
-def _known_on(website: str) -> ColumnElement[bool]:
-    # A union rather than OR, so that each half is read from its own index.
-    first_seen = select(User.id).where(User.source_website == website)
-    return User.id.in_(first_seen.union(select_linked_users(website)))
-
-
-def _lives_in(country: str | None, city: str | None) -> ColumnElement[bool]:
-    """One address has both."""
-    residents = select(UserAddress.user_id)
-    if country is not None:
-        residents = residents.where(UserAddress.country == country)
-    if city is not None:
-        residents = residents.where(UserAddress.city == city)
-    return User.id.in_(residents)
+async def list_users(database: Database, request: UserQuery) -> bytes:
+    """A page of users, as JSON."""
+    return await read_page_json(database, LISTING, request)
 
 
 async def get_user(
@@ -93,6 +77,7 @@ async def create_user(session: AsyncSession, data: UserCreate) -> User:
     user = User(**data.model_dump())
     session.add(user)
     await _flush(session, user)
+    await link_own_user(session, user.id, user.source_website)
     return user
 
 
@@ -105,6 +90,7 @@ async def update_user(session: AsyncSession, user_id: int, data: UserUpdate) -> 
         del changes["email"]
     if "source_website" in changes:
         await ensure_website(session, changes["source_website"])
+        await link_own_user(session, user.id, changes["source_website"])
     for name, value in changes.items():
         setattr(user, name, value)
     await _flush(session, user)

@@ -1,24 +1,20 @@
-"""Lists: numbered pages, keyset cursors, and totals that never cost a scan of the whole table.
-
-A service builds a Select from its query model's filters and hands both to `paginate`.
-"""
+"""Pages: numbered ones, keyset cursors, and totals that never cost a scan of the whole table."""
 
 import base64
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
-from sqlalchemy import Select, func, literal, literal_column, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.sql.elements import SQLColumnExpression
 
 from app.utils.errors import Unprocessable, describe, to_field_error
 from app.utils.schemas import MAX_ID, Schema
 
 EXACT_UP_TO = 10_000
+ESTIMATE_SECONDS = 5.0
 MAX_EXPONENT = 100  # of a cursor's number; PostgreSQL refuses to read much larger ones
 T = TypeVar("T")
 
@@ -85,9 +81,9 @@ class PageQuery(Schema):
                 raise Unprocessable(f"the cursor carries another {name}", field=name, location="query")
         return query, cursor.after
 
-    def cursor_after(self, value: Any, row_id: int) -> str:
+    def cursor_after(self, value: str | int, row_id: int) -> str:
         query = self.model_dump(mode="json", exclude_defaults=True, exclude={"page", "size", "cursor", "count"})
-        cursor = Cursor(query=query, after=(value if isinstance(value, int) else _to_text(value), row_id))
+        cursor = Cursor(query=query, after=(value, row_id))
         return base64.urlsafe_b64encode(cursor.model_dump_json().encode()).decode()
 
 
@@ -96,11 +92,7 @@ def _foreign_cursor(reason: str | None = None) -> Unprocessable:
     return Unprocessable(f"{sentence}: {reason}" if reason else sentence, field="cursor", location="query")
 
 
-def _to_text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _from_text(value: str | int, column: InstrumentedAttribute[Any]) -> Any:
+def read_cursor_value(value: str | int, column: InstrumentedAttribute[Any]) -> Any:
     """The sort value that a cursor carries, or Unprocessable where PostgreSQL could not compare it to `column`."""
     kind = column.type.python_type
     try:
@@ -118,75 +110,22 @@ def _from_text(value: str | int, column: InstrumentedAttribute[Any]) -> Any:
     return value
 
 
-SortColumns = Mapping[str, InstrumentedAttribute[Any]]
+class Estimates:
+    """Totals that were estimates a moment ago: to make one costs more than the page it stands on.
 
-
-async def paginate(
-    session: AsyncSession,
-    statement: Select[*tuple[Any, ...]],
-    query: PageQuery,
-    *,
-    sorts: SortColumns,
-    after: After | None = None,
-) -> dict[str, Any]:
-    """One page of `statement` as the mapping that `Page[...]` serialises.
-
-    `sorts` maps the names `query.sort` may take to columns; it must hold `id`, and the statement must select
-    the columns under their names. `query` and `after` come from `PageQuery.resume`.
+    Only of lists beyond EXACT_UP_TO; a smaller total is counted at every request.
     """
-    name = query.sort.removeprefix("-")
-    column, key = sorts[name], sorts["id"]
-    descending = query.sort.startswith("-")
-    # Every order ends in the primary key, in the same direction, so that one index serves both ways.
-    order = [key] if name == "id" else [column, key]
-    page_of = statement.order_by(*(part.desc() if descending else part.asc() for part in order))
-    offset = 0
-    if after is not None:
-        value, row_id = _from_text(after[0], column), after[1]
-        left: SQLColumnExpression[Any] = key if name == "id" else tuple_(column, key)
-        right: Any = row_id if name == "id" else tuple_(literal(value, column.type), literal(row_id, key.type))
-        page_of = page_of.where(left < right if descending else left > right)
-    else:
-        offset = ((query.page or 1) - 1) * query.size
-        page_of = page_of.offset(offset) if offset else page_of
-    # One row more than asked tells whether there is a next page.
-    rows = (await session.execute(page_of.limit(query.size + 1))).all()
-    items, more = rows[: query.size], len(rows) > query.size
 
-    total: int | None
-    if query.count == "none":
-        total, estimated = None, False
-    elif after is None and not more and (items or offset == 0):
-        total, estimated = offset + len(items), False
-    else:
-        total, estimated = await count_matches(session, statement, exact=query.count == "exact")
-    return {
-        "items": items,
-        "total": total,
-        "total_is_estimate": estimated,
-        "page": None if after is not None else query.page or 1,
-        "size": query.size,
-        "pages": None if total is None or estimated else -(-total // query.size),
-        "next_cursor": query.cursor_after(getattr(items[-1], name), items[-1].id) if more else None,
-    }
+    def __init__(self, seconds: float = ESTIMATE_SECONDS, most: int = 1000) -> None:
+        self._seconds, self._most = seconds, most
+        self._kept: dict[tuple[object, str], tuple[float, int]] = {}
 
+    def find(self, listing: object, values: Mapping[str, Any]) -> int | None:
+        """Of the rows that a list with these values of its filters has."""
+        expires, total = self._kept.get((listing, repr(values)), (0.0, 0))
+        return total if expires > time.monotonic() else None
 
-async def count_matches(
-    session: AsyncSession, statement: Select[*tuple[Any, ...]], *, exact: bool = False
-) -> tuple[int, bool]:
-    """How many rows match, and whether that is an estimate.
-
-    Counts a projected literal without ORDER BY; `count(*) OVER ()` was eight times slower. Beyond EXACT_UP_TO
-    it asks the planner, unless `exact`.
-    """
-    matches: Select[int] = statement.with_only_columns(literal_column("1"), maintain_column_froms=True).order_by(None)
-    bounded = matches if exact else matches.limit(EXACT_UP_TO + 1)
-    counted = await session.scalar(select(func.count()).select_from(bounded.subquery()))
-    assert counted is not None
-    if exact or counted <= EXACT_UP_TO:
-        return counted, False
-    connection = await session.connection()
-    compiled = matches.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
-    plan = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}", dict(compiled.params))
-    estimate = int(plan.scalar_one()[0]["Plan"]["Plan Rows"])
-    return max(estimate, counted), True
+    def keep(self, listing: object, values: Mapping[str, Any], total: int) -> None:
+        if len(self._kept) >= self._most:
+            self._kept.clear()
+        self._kept[listing, repr(values)] = time.monotonic() + self._seconds, total

@@ -29,8 +29,16 @@ MAX_TOTAL = Decimal("9999999999.99")  # NUMERIC(12, 2)
 MONEY_PATTERN = r"^-?\d+\.\d{2}$"
 
 
+class ReadSchema(BaseModel):
+    """What an answer holds. It comes from our own tables, and passes without being checked again field by field."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
 class Schema(BaseModel):
-    model_config = ConfigDict(from_attributes=True, extra="forbid", str_strip_whitespace=True)
+    """What a request holds: unknown fields are refused, text is trimmed and free of NUL."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, text
+from sqlalchemy import ColumnElement, Text, bindparam, func, text
 from sqlalchemy.dialects.postgresql.ext import to_tsquery, to_tsvector
 from sqlalchemy.sql.elements import SQLColumnExpression
 
@@ -26,13 +26,17 @@ def search_document(*columns: SQLColumnExpression[Any]) -> ColumnElement[Any]:
     return to_tsvector(text("'simple'::regconfig"), words)  # type: ignore[no-untyped-call]
 
 
-def matches_words(document: ColumnElement[Any], q: str) -> ColumnElement[bool]:
-    """Every word of `q` begins a word of the document; text without a word matches nothing."""
-    # Quoted, every other character is left to the parser that split the document too: a quote divides O'Brien,
-    # a joiner inside a Bangla or Persian word does not.
-    words = q.translate(_TO_BLANKS).split()
-    quoted = ("'" + word.replace("\\", r"\\").replace("'", "''") + "':*" for word in words)
+def matches_words(document: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Every word of the bound parameter `q`, as `to_words` writes it, begins a word of the document."""
     wanted: ColumnElement[Any] = to_tsquery(  # type: ignore[no-untyped-call]
-        text("'simple'::regconfig"), " & ".join(quoted)
+        text("'simple'::regconfig"), bindparam("q", type_=Text)
     )
     return document.bool_op("@@")(wanted)
+
+
+def to_words(q: str) -> str:
+    """What a person looks for as a tsquery; text without a word matches nothing."""
+    # Quoted, every other character is left to the parser that split the document too: a quote divides O'Brien,
+    # a joiner inside a Bangla or Persian word does not.
+    quoted = ("'" + word.replace("\\", r"\\").replace("'", "''") + "':*" for word in q.translate(_TO_BLANKS).split())
+    return " & ".join(quoted)

@@ -42,6 +42,7 @@ class SourceKind(StrEnum):
     CONSUMER = "consumer"  # an account; its id on the website
     GUEST = "guest"  # a consumer without an account; their e-mail
     ANONYMOUS = "anonymous"  # neither account nor e-mail; the order they placed
+    OWN = "own"  # a consumer made here, on the website that was named; our own id
     PRODUCT = "product"  # a product or variation; its id on the website
     PRODUCT_KEY = "product_key"  # a product of a file without ids; its SKU, handle and options, or name
     ORDER = "order"  # its id on the website

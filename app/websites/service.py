@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,10 +32,18 @@ async def find_order_source(session: AsyncSession, order_id: int) -> str | None:
     return await session.scalar(select(SourceRecord.source_website).where(SourceRecord.order_id == order_id).limit(1))
 
 
-def select_linked_users(name: str) -> Select[int | None]:
-    """The ids of the consumers that the website told us of."""
-    # The kinds, because one index leads with website and kind: a website's orders far outnumber its consumers.
-    kinds = (SourceKind.CONSUMER, SourceKind.GUEST, SourceKind.ANONYMOUS)
+def select_linked_users() -> Select[int | None]:
+    """The ids of the consumers that are known on the website that is bound as `source_website`."""
     return select(SourceRecord.user_id).where(
-        SourceRecord.source_website == name, SourceRecord.kind.in_(kinds), SourceRecord.user_id.is_not(None)
+        SourceRecord.source_website == bindparam("source_website"), SourceRecord.user_id.is_not(None)
     )
+
+
+async def link_own_user(session: AsyncSession, user_id: int, name: str) -> None:
+    """A consumer made here is known on the website that was named; later, where it is named anew, on that one."""
+    link = insert(SourceRecord).values(
+        source_website=name, kind=SourceKind.OWN, external_id=str(user_id), user_id=user_id
+    )
+    moved = delete(SourceRecord).where(SourceRecord.kind == SourceKind.OWN, SourceRecord.user_id == user_id)
+    await session.execute(moved)
+    await session.execute(link)

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.orders.models import Order, OrderDetail
-from app.orders.queries import SORTS
+from app.orders.queries import LISTING
 from app.users.models import User
 from app.utils import pagination
 from app.websites.models import Website
@@ -386,7 +386,7 @@ class TestListOrders:
         rest = (await api.get(URL, params={"cursor": page["next_cursor"]})).json()
         assert [item["id"] for item in rest["items"]] == [orders[2].id]
 
-    @pytest.mark.parametrize("name", SORTS)
+    @pytest.mark.parametrize("name", LISTING.sorts)
     async def test_sorts(self, api: httpx.AsyncClient, session: AsyncSession, name: str):
         website = unique("site")
         for number in (2, 3, 1):

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.utils.search import matches_words, search_document
+from app.utils.search import matches_words, search_document, to_words
 
 
 async def matches(session: AsyncSession, q: str, *texts: str | None) -> bool:
     document = search_document(*(literal(text) for text in texts))
-    return bool(await session.scalar(select(matches_words(document, q))))
+    return bool(await session.scalar(select(matches_words(document)), {"q": to_words(q)}))
 
 
 @pytest.mark.parametrize(
