@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.orders import service
+from app.orders import queries, service
 from app.orders.models import IdempotencyKey
 from app.orders.schemas import OrderCreate, OrderWithDetails
 from app.utils.clock import utc_now
@@ -23,8 +23,8 @@ LIFETIME = timedelta(hours=24)
 
 async def create_order_once(
     session: AsyncSession, data: OrderCreate, *, admin_id: int, key: str, default_currency: str
-) -> tuple[OrderWithDetails, bool]:
-    """The order that this key made, and whether an earlier request made it.
+) -> tuple[int, bytes, bool]:
+    """The id of the order that this key made, the order as JSON, and whether an earlier request made it.
 
     Raises Conflict while a request with the key is running, Unprocessable where the key came with another body.
     """
@@ -36,11 +36,12 @@ async def create_order_once(
     if stored is not None:
         if stored.request_hash != request_hash:
             raise Unprocessable(f"This {HEADER} came with another body before.", field=HEADER, location="header")
-        return OrderWithDetails.model_validate(stored.response), True
-    order = await service.create_order(session, data, default_currency=default_currency)
-    answer = OrderWithDetails.model_validate(order)
+        return stored.order_id, OrderWithDetails.model_validate(stored.response).model_dump_json().encode(), True
+    order_id = await service.create_order(session, data, default_currency=default_currency)
+    written = await queries.read_order(await session.connection(), order_id)
+    answer = OrderWithDetails.model_validate_json(written)  # a replay comes from it, and is the same to the byte
     await _store_answer(session, admin_id, key, request_hash, answer)
-    return answer, False
+    return order_id, answer.model_dump_json().encode(), False
 
 
 async def delete_expired(session: AsyncSession) -> None:

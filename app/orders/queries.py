@@ -1,6 +1,7 @@
 """What is read of orders: a page of them, or one with its lines, in one statement each."""
 
 from sqlalchemy import bindparam, select, union
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import Database
 from app.orders import service
@@ -63,10 +64,9 @@ _WHOLE_ORDER_AS_JSON = json_object(
 _WHOLE_ORDER = select(json_text(_WHOLE_ORDER_AS_JSON)).join(Order.user).where(Order.id == bindparam("order_id"))
 
 
-async def read_order(database: Database, order_id: int) -> bytes:
+async def read_order(connection: AsyncConnection, order_id: int) -> bytes:
     """An order with its consumer and its lines, as JSON; one statement, and so of one moment. Raises NotFound."""
-    async with database.reading() as connection:
-        found = await connection.scalar(_WHOLE_ORDER, {"order_id": order_id})
+    found = await connection.scalar(_WHOLE_ORDER, {"order_id": order_id})
     if found is None:
         raise service.no_order(order_id)
     return str(found).encode()

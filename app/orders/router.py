@@ -52,24 +52,24 @@ IdempotencyKeyHeader = Annotated[
 @router.post("", response_model=OrderWithDetails, status_code=201, responses=responses(409))
 async def create_order(
     body: OrderCreate,
-    response: Response,
     session: SessionDep,
     admin: CurrentAdmin,
     default_currency: DefaultCurrencyDep,
     key: IdempotencyKeyHeader = None,
-) -> Order | OrderWithDetails:
+) -> Response:
     """Add an order with its lines. The total is computed; the number is unique within its website."""
-    order: Order | OrderWithDetails
+    headers = {}
     if key is None:
-        order = await service.create_order(session, body, default_currency=default_currency)
+        order_id = await service.create_order(session, body, default_currency=default_currency)
+        answer = await queries.read_order(await session.connection(), order_id)
     else:
-        order, replayed = await idempotency.create_order_once(
+        order_id, answer, replayed = await idempotency.create_order_once(
             session, body, admin_id=admin.id, key=key, default_currency=default_currency
         )
         if replayed:
-            response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/api/v1/orders/{order.id}"
-    return order
+            headers["Idempotency-Replayed"] = "true"
+    headers["Location"] = f"/api/v1/orders/{order_id}"
+    return Response(answer, status_code=201, headers=headers, media_type="application/json")
 
 
 @router.get("", response_model=Page[OrderRead])
@@ -81,7 +81,9 @@ async def list_orders(query: Annotated[OrderQuery, Query()], database: DatabaseD
 @router.get("/{order_id}", response_model=OrderWithDetails, responses=responses(404))
 async def get_order(order_id: PathId, database: DatabaseDep) -> Response:
     """One order with its consumer and its lines."""
-    return Response(await queries.read_order(database, order_id), media_type="application/json")
+    async with database.reading() as connection:
+        answer = await queries.read_order(connection, order_id)
+    return Response(answer, media_type="application/json")
 
 
 @router.put("/{order_id}", response_model=OrderWithDetails, responses=responses(404, 409))

@@ -121,7 +121,7 @@ async def test_a_key_whose_request_still_runs_conflicts(
     admin = (await live_api.get("/api/v1/auth/me")).json()
     async with live_database.sessions.begin() as session:
         data = OrderCreate.model_validate(body)
-        order, _ = await idempotency.create_order_once(
+        order_id, _, _ = await idempotency.create_order_once(
             session, data, admin_id=admin["id"], key=key, default_currency="USD"
         )
         running = await live_api.post(URL, json=body, headers={"Idempotency-Key": key})
@@ -129,4 +129,4 @@ async def test_a_key_whose_request_still_runs_conflicts(
         assert "still running" in running.json()["detail"]
     replay = await live_api.post(URL, json=body, headers={"Idempotency-Key": key})
     assert replay.headers["Idempotency-Replayed"] == "true"
-    assert replay.json()["id"] == order.id
+    assert replay.json()["id"] == order_id

@@ -227,7 +227,8 @@ class TestCreateOrder:
             answer = await api.post(URL, json=order_body(user, *lines))
             assert len(answer.json()["details"]) == len(lines)
             sent.append(len(statements))
-        assert sent == [6, 6]  # user, products, website, its currency, order, lines
+        # The buyer with the website, the website where it is new, products, order, lines, and the answer.
+        assert sent == [6, 5]
 
 
 class TestGetOrder:
