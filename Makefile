@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help install run test lint format lock openapi clean
+.PHONY: help install run test bench lint format lock openapi clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ lint: $(DEV) ## Check style, types, and that the migrations match the models
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/ecompredictor migrate --check
+
+bench: $(DEV) ## Measure the API and imports beside what bounds them, in ten minutes (BENCH=row for one row)
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 format: $(DEV) ## Format the code
 	@$(BIN)/ruff check --fix .

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     max_unpacked_mb: Annotated[Decimal, Field(gt=0)] = Decimal(8192)
     max_unpack_ratio: Annotated[int, Field(ge=1)] = 250
     max_record_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
-    import_chunk_size: Annotated[int, Field(ge=1, le=50_000)] = 2_000
+    import_chunk_size: Annotated[int, Field(ge=1, le=50_000)] = 5_000
 
     @field_validator("database_url", mode="after")
     @classmethod

@@ -40,7 +40,7 @@ STATEMENTS = (
         CASE WHEN {_spread('n', 4)} % 4 = 0 THEN 'guest' ELSE 'consumer' END, {_WEBSITE}, n % 50 <> 0, at, at
     FROM generate_series(1, :users) n, LATERAL (SELECT timestamptz '2022-01-01 UTC' + n * interval '15 minutes' AS at)
     """,
-    f"""
+    """
     INSERT INTO source_records (source_website, kind, external_id, user_id)
     SELECT source_website, 'consumer', id::text, id FROM users
     """,
@@ -80,7 +80,7 @@ STATEMENTS = (
 )  # fmt: skip
 
 
-def fill(url: str, size: Size = Size()) -> None:  # noqa: B008 — frozen
+def fill(url: str, size: Size = Size()) -> None:
     """Into empty, migrated tables, with their indexes in place; statistics are fresh afterwards."""
     engine = create_engine(url)
     with engine.begin() as connection:

@@ -45,17 +45,24 @@ SECONDS_BETWEEN_ORDERS = 61
 ANONYMOUS, CANCELLED, REFUNDED = 0.01, 0.02, 0.03  # shares of the orders
 
 
-def generate_rows(seed: int = 0, *, consumers: int = 1_000, products: int = 200) -> Iterator[dict[str, str]]:
-    """Rows of orders without end, one line item each: 1 to 6 an order, 2.1 on average."""
+def generate_rows(
+    seed: int = 0, *, consumers: int = 1_000, products: int = 200, rarity: float = 0.65
+) -> Iterator[dict[str, str]]:
+    """Rows of orders without end, one line item each: 1 to 6 an order, 2.1 on average.
+
+    `rarity` is that of further lines: with 0.34 there are 3.0 on average.
+    """
     random = Random(seed)  # noqa: S311 — made to be repeatable
     number = 0
     while True:
         number += 1
-        yield from _generate_order(random, number, consumers, products)
+        yield from _generate_order(random, number, consumers, products, rarity)
 
 
-def _generate_order(random: Random, number: int, consumers: int, products: int) -> Iterator[dict[str, str]]:
-    lines = [_generate_line(random, products) for _ in range(min(6, 1 + int(random.expovariate(0.65))))]
+def _generate_order(
+    random: Random, number: int, consumers: int, products: int, rarity: float
+) -> Iterator[dict[str, str]]:
+    lines = [_generate_line(random, products) for _ in range(min(6, 1 + int(random.expovariate(rarity))))]
     subtotal = sum(cents * quantity for _, cents, quantity in lines)
     discount = subtotal // 10 if random.random() < 0.2 else 0
     shipping = random.choice((0, 490, 990))
@@ -130,9 +137,10 @@ def _money(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02}"
 
 
-def write_orders(path: Path, lines: int, *, seed: int = 0) -> None:
+def write_orders(path: Path, lines: int, *, seed: int = 0, rarity: float = 0.65) -> None:
     """An export of so many rows below its header, gzipped where the name ends in .gz; the last order may be cut."""
-    rows = generate_rows(seed, consumers=max(10, lines // 8), products=max(10, min(20_000, lines // 20)))
+    consumers, products = max(10, lines // 8), max(10, min(20_000, lines // 20))
+    rows = generate_rows(seed, consumers=consumers, products=products, rarity=rarity)
     with _open(path) as file:
         writer = csv.DictWriter(file, HEADER, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

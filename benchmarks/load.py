@@ -77,6 +77,20 @@ async def send_once(port: int, request: Request, *, expected: int = 200) -> byte
         connection.close()
 
 
+async def time_each(port: int, requests: Sequence[Request], *, expected: int = 200) -> list[float]:
+    """How many seconds each takes, one after the other on one connection. Raises UnexpectedAnswer."""
+    connection = await _Connection.open(port)
+    seconds = []
+    try:
+        for request in requests:
+            before = time.perf_counter()
+            await connection.send(request, expected)
+            seconds.append(time.perf_counter() - before)
+    finally:
+        connection.close()
+    return seconds
+
+
 async def apply_load(
     port: int,
     requests: Callable[[], Iterator[Request]] | Sequence[Request],

@@ -153,7 +153,7 @@ async def create_order(request: Request) -> Response:
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    global pool  # noqa: PLW0603 — there is one, in a program of one page
+    global pool
     url = os.environ["DATABASE_URL"].replace("postgresql+psycopg://", "postgresql://")
     options = {"row_factory": dict_row, "autocommit": True}
     async with AsyncConnectionPool(url, min_size=10, max_size=20, kwargs=options) as pool:

@@ -1,8 +1,10 @@
-"""link the consumers that were made here to their website, as imported ones are
+"""link the consumers that were made here to their website, and index what lists were slow at
 
 Revision ID: 0004
 Revises: 0003
 """
+
+import sqlalchemy as sa
 
 from alembic import op
 
@@ -22,7 +24,20 @@ def upgrade() -> None:
         )
         """
     )
+    _replace_index("ix_orders_user_id", ["user_id", "placed_at", "id", "status"])
+    _replace_index("ix_orders_placed_at", ["placed_at", "id", "created_at"])
+    for table in ("users", "products"):
+        op.create_index(f"ix_{table}_inactive", table, ["id"], postgresql_where=sa.text("NOT is_active"))
+
+
+def _replace_index(name: str, columns: list[str]) -> None:
+    op.drop_index(name, "orders")
+    op.create_index(name, "orders", columns)
 
 
 def downgrade() -> None:
+    for table in ("users", "products"):
+        op.drop_index(f"ix_{table}_inactive", table)
+    _replace_index("ix_orders_user_id", ["user_id", "placed_at"])
+    _replace_index("ix_orders_placed_at", ["placed_at", "id"])
     op.execute("DELETE FROM source_records WHERE kind = 'own'")

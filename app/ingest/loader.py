@@ -8,7 +8,8 @@ two imports of overlapping records neither deadlock nor make a row twice.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -71,10 +72,11 @@ async def stage(
 ) -> Staged:
     """Write the records of `items` to `import_records` in file order, and the rejects beside them.
 
-    Parsing runs in a thread, a batch at a time, so that the event loop stays free and memory flat.
+    Parsing runs in a thread, a batch at a time, so that the event loop stays free and memory flat; the next batch is
+    parsed while PostgreSQL takes this one.
     """
     staged = Staged()
-    while batch := await asyncio.to_thread(list, islice(items, BATCH)):
+    async for batch in _read_ahead(items):
         rows = []
         rejects = []
         for item in batch:
@@ -98,6 +100,21 @@ async def stage(
             await session.execute(insert(ImportReject), rejects)
         progress("read", staged.records + staged.rejected + staged.skipped.total(), 0)
     return staged
+
+
+async def _read_ahead(items: Iterator[Item]) -> AsyncIterator[list[Item]]:
+    def start() -> asyncio.Task[list[Item]]:
+        return asyncio.create_task(asyncio.to_thread(list, islice(items, BATCH)))
+
+    reading = start()
+    try:
+        while batch := await reading:
+            reading = start()
+            yield batch
+    finally:
+        # Whoever gives up half way closes the file: not while a thread still reads in it.
+        with suppress(Exception):
+            await reading
 
 
 async def _copy(session: AsyncSession, rows: list[tuple[Any, ...]]) -> None:
@@ -231,7 +248,8 @@ class _Merge:
         up_to = min(self.position + self.chunk_size, self.last)
         tally = Tally()
         await self._merge_range(session, tally, self.position, up_to)
-        if self.chunks & (self.chunks - 1) == 0:
+        has_written = tally.outcomes.keys() & {"created", "updated", "merged"}
+        if has_written and self.chunks & (self.chunks - 1) == 0:
             # Plans of foreign-key checks are made while the tables are small, as scans of the whole parent, and kept:
             # fresh statistics have them made again.
             await session.execute(text("ANALYZE users, products, orders, source_records"))

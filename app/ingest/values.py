@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 from hashlib import blake2b
 from html import unescape
 from typing import Any
@@ -124,15 +125,20 @@ _COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?,(\d{1,2}|\d{4,})")
 _ADORNED = re.compile(r"\D{0,4}\d{1,3}(,?\d{3})*(\.\d+)?\D{0,4}")
 
 
+@lru_cache(maxsize=50_000)  # the same prices, charges and dates stand in a file again and again
+def _parse_number(found: str) -> Decimal:
+    if not _NUMBER.fullmatch(found):
+        raise InvalidOperation
+    return Decimal(found)
+
+
 def decimal(value: Any, what: str) -> Decimal | None:
     """None for blank. Raises BadRecord for anything that is not a plain number with a decimal point."""
     found = text(value)
     if not found:
         return None
     try:
-        if not _NUMBER.fullmatch(found):
-            raise InvalidOperation
-        return Decimal(found)
+        return _parse_number(found)
     except InvalidOperation:
         hint = ""
         if _COMMA_NUMBER.fullmatch(found):
@@ -174,15 +180,20 @@ def stock(value: Any, what: str, notes: Notes) -> int | None:
 _SLASHED_DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})(\D.*)?")
 
 
+@lru_cache(maxsize=10_000)
+def _parse_moment(found: str) -> datetime:
+    without_blank = re.sub(r"\s+(?=[+-]\d{2}:?\d{2}$)", "", found)
+    parsed = datetime.fromisoformat(without_blank.replace(" UTC", "Z"))
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
 def moment(value: Any, what: str) -> datetime | None:
     """ISO 8601, or Shopify's `2025-05-11 09:55:16 -0400`; without an offset it is UTC. None for blank."""
     found = text(value)
     if not found:
         return None
     try:
-        joined = re.sub(r"\s+(?=[+-]\d{2}:?\d{2}$)", "", found)
-        parsed = datetime.fromisoformat(joined.replace(" UTC", "Z"))
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        return _parse_moment(found)
     except (ValueError, OverflowError):
         hint = " (in a CSV file, the option dayfirst reads day/month/year)" if _SLASHED_DATE.fullmatch(found) else ""
         raise BadRecord(f"{what} is not an ISO 8601 date: {found[:40]}{hint}") from None
@@ -212,6 +223,7 @@ def joined(parts: list[str], separator: str = ", ") -> str:
     return separator.join(part for part in parts if part)
 
 
+@lru_cache(maxsize=50_000)
 def made_up_sku(*parts: str) -> str:
     """A SKU from handle and options, or from a name: readable, and the same at every import."""
     whole = "-".join(part for part in parts if part)

@@ -127,11 +127,14 @@ class IdempotencyKey(Base):
 order_number_search = search_document(Order.order_number)
 
 Index("ix_orders_number_search", order_number_search, postgresql_using="gin")
-Index("ix_orders_user_id", Order.user_id, Order.placed_at)
+# Status last, so that a search by consumer and status need not visit the orders themselves.
+Index("ix_orders_user_id", Order.user_id, Order.placed_at, Order.id, Order.status)
 Index("ix_orders_source_website", Order.source_website, Order.placed_at, Order.id)
 Index("ix_orders_status", Order.status, Order.placed_at, Order.id)
 Index("ix_orders_currency", Order.currency, Order.placed_at, Order.id)
-Index("ix_orders_placed_at", Order.placed_at, Order.id)
+# An order is created here soon after it was placed: what was created long ago stands at the far end of this index, and
+# is found there without visiting all the orders before it.
+Index("ix_orders_placed_at", Order.placed_at, Order.id, Order.created_at)
 Index("ix_orders_order_number", Order.order_number, Order.id)
 Index("ix_orders_total_amount", Order.total_amount, Order.id)
 Index("ix_orders_created_at", Order.created_at, Order.id)

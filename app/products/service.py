@@ -9,7 +9,7 @@ from app.products.models import Product, product_search
 from app.products.schemas import ProductCreate, ProductQuery, ProductRead, ProductUpdate
 from app.utils.errors import Conflict, NotFound, violates
 from app.utils.json_rows import json_object, json_text
-from app.utils.listing import ACTIVE, Listing, read_page_json
+from app.utils.listing import Listing, read_page_json
 from app.utils.search import matches_words, to_words
 from app.websites.service import ensure_website
 
@@ -17,7 +17,6 @@ LISTING = Listing(
     rows=select(json_text(json_object(ProductRead, Product))).select_from(Product),
     filters={
         "q": matches_words(product_search),
-        "is_active": Product.is_active == bindparam("is_active"),
         "source_website": Product.source_website == bindparam("source_website"),
         "sku": Product.sku == bindparam("sku"),
         "barcode": Product.barcode == bindparam("barcode"),
@@ -35,7 +34,9 @@ LISTING = Listing(
         "created_at": Product.created_at,
         "updated_at": Product.updated_at,
     },
-    to_bound={"q": to_words, "is_active": ACTIVE.get},
+    to_bound={"q": to_words},
+    choices={"is_active": {"true": Product.is_active.is_(True), "false": ~Product.is_active}},
+    unpredictable=frozenset({"q"}),
 )
 
 

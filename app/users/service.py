@@ -20,7 +20,7 @@ from app.users.schemas import (
 )
 from app.utils.errors import Conflict, NotFound, Unprocessable, violates
 from app.utils.json_rows import json_object, json_text
-from app.utils.listing import ACTIVE, Listing, read_page_json
+from app.utils.listing import Listing, read_page_json
 from app.utils.search import matches_words, to_words
 from app.websites.service import ensure_website, link_own_user, select_linked_users
 
@@ -33,7 +33,6 @@ LISTING = Listing(
     rows=select(json_text(json_object(UserRead, User, email=_SHOWN_EMAIL))).select_from(User),
     filters={
         "q": matches_words(user_search),
-        "is_active": User.is_active == bindparam("is_active"),
         "source_website": User.id.in_(select_linked_users()),
         "type": User.type == bindparam("type"),
         "email": User.email == bindparam("email"),
@@ -53,7 +52,9 @@ LISTING = Listing(
         "created_at": User.created_at,
         "updated_at": User.updated_at,
     },
-    to_bound={"q": to_words, "is_active": ACTIVE.get},
+    to_bound={"q": to_words},
+    choices={"is_active": {"true": User.is_active.is_(True), "false": ~User.is_active}},
+    unpredictable=frozenset({"q", "country", "city"}),
 )
 
 

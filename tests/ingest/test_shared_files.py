@@ -196,14 +196,13 @@ async def test_woocommerce_answers_go_in_or_are_refused_with_a_sentence(ingest: 
 # Files of the stores and libraries that hold neither consumers, products nor orders.
 NO_DATA = {
     "shopify_api_json": 13,  # checkouts, drafts, stock, locations, price rules, a schema, transactions, lone variants
-    "woocommerce_recorded": 180,  # settings, webhooks' headers and subscriptions, errors, lists of ids, indexes
+    "woocommerce_recorded": 173,  # settings, webhooks' headers and subscriptions, errors, lists of ids, indexes
     "woocommerce_json": 2,
     "cdnow": 2,  # statistics made from the purchase log
 }
 SENTENCES = (
     "No known format is ",
     "This is an error that the store answered, and no data: ",
-    "The file holds no records",
     "The file is empty.",
     "The file is not valid JSON: Expecting property name enclosed in double quotes: line 148 column 5",
 )
@@ -234,7 +233,7 @@ def test_every_file_goes_in_or_is_refused_with_a_sentence():
             assert items.startswith(SENTENCES), (path, items)
             refused[path.relative_to(SHARED).parts[0]] += 1
             continue
-        assert items["Parsed"] > 0 or items["Skipped"] > 0, path
+        assert items["Parsed"] > 0 or items["Skipped"] > 0 or path.read_text().strip() == "[]", path
         rejects[path.name] = items["Rejected"]
     assert +rejects == {"docs_customers.json": 1}  # a list of a customer's downloads
     assert refused == NO_DATA

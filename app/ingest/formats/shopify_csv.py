@@ -29,7 +29,8 @@ OTHERS = {
     "Name", "Id", "Email", "Phone", "Financial Status", "Fulfillment Status", "Cancelled at", "Currency",
     "Lineitem name", "Lineitem sku",
 }  # fmt: skip
-PERSON = {"Name", "Phone", "Address1", "Address2", "Street", "City", "Zip", "Province", "Province Name", "Country"}
+ADDRESS = ("Address1", "Address2", "Street", "City", "Zip", "Province", "Province Name", "Country")
+PERSON = {"Name", "Phone", *ADDRESS}
 DATES = {"Created at"}
 COLUMNS = spreadsheets.Columns(
     names=NUMBERS | OTHERS | DATES | {f"{whose} {cell}" for whose in ("Billing", "Shipping") for cell in PERSON},
@@ -157,7 +158,9 @@ def _build_consumer(order: Row, order_key: str, notes: Notes) -> ConsumerRecord:
     kind, key = identify_consumer(None, email, order_key)
     name = values.text(order.get("Billing Name")) or values.text(order.get("Shipping Name"))
     phones = (values.unrounded(order.get(f"{prefix}Phone"), "phone", notes) for prefix in ("", "Billing ", "Shipping "))
-    addresses = (_build_address(order, prefix, notes) for prefix in ("Shipping", "Billing"))
+    shipping, billing = (_address_cells(order, whose) for whose in ("Shipping", "Billing"))
+    # Nearly always the same.
+    addresses = [_build_address(cells, notes) for cells in ([shipping] if billing == shipping else [shipping, billing])]
     return ConsumerRecord(
         kind=kind,
         key=key,
@@ -170,17 +173,18 @@ def _build_consumer(order: Row, order_key: str, notes: Notes) -> ConsumerRecord:
     )
 
 
-def _build_address(order: Row, prefix: str, notes: Notes) -> AddressRecord | None:
-    def cell(name: str) -> str:
-        return values.text(order.get(f"{prefix} {name}"))
+def _address_cells(order: Row, whose: str) -> dict[str, str]:
+    return {name: values.text(order.get(f"{whose} {name}")) for name in ADDRESS}
 
-    street = values.joined([cell("Address1"), cell("Address2")]) or cell("Street")
+
+def _build_address(cells: dict[str, str], notes: Notes) -> AddressRecord | None:
+    street = values.joined([cells["Address1"], cells["Address2"]]) or cells["Street"]
     return values.address(
-        country=cell("Country"),
-        city=cell("City"),
-        district=cell("Province Name") or cell("Province"),
+        country=cells["Country"],
+        city=cells["City"],
+        district=cells["Province Name"] or cells["Province"],
         street=street,
-        postcode=values.without_apostrophe(cell("Zip")),
+        postcode=values.without_apostrophe(cells["Zip"]),
         notes=notes,
     )
 

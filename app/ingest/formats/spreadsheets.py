@@ -36,9 +36,8 @@ def tidied(file: Source, columns: Columns, options: Options) -> Iterator[tuple[i
     """
     read = [name for name in file.header() if columns.reads(name, options)]
     refuse_twins(read)
-    kept = set(read)
     for number, given in file.rows():
-        row = {name: given[name] for name in kept & given.keys()}
+        row = {name: given[name] for name in read}
         yield (
             number,
             given,

@@ -122,7 +122,7 @@ _OUTCOMES = "SELECT kind, outcome, count(*) AS records FROM chunk GROUP BY kind,
 
 async def open_chunk(chunk: Chunk) -> int:
     """Lay the records out; how many of them have to be merged."""
-    await chunk.run_all(*_TABLES, _FILL, "ANALYZE chunk")
+    await chunk.run_all(*_TABLES, _FILL, "ANALYZE chunk (position, kind, key, outcome)")
     return int((await chunk.run(_TO_DO)).scalar_one())
 
 

@@ -34,7 +34,7 @@ _LAY_OUT = (
     LEFT JOIN source_records s ON s.source_website = :website AND s.kind = c.kind AND s.external_id = c.key
     WHERE c.outcome IS NULL AND c.kind IN {ORDERS}
     """,
-    "ANALYZE chunk_orders",
+    "ANALYZE chunk_orders (position, kind, key, order_number, order_id)",
 )
 
 # By number: an order known from a file without ids, or entered here by hand, that no other id owns.

@@ -29,7 +29,7 @@ _LAY_OUT = (
     )
     WHERE c.outcome IS NULL AND c.kind IN {ORDERS}
     """,
-    "ANALYZE chunk_lines",
+    "ANALYZE chunk_lines (position, kind, key, product_id)",
 )
 
 # What the lines of a reference tell of its product, in a way that knows no order: the longest name, the highest
@@ -52,7 +52,7 @@ _GATHER = (
     FROM source_records s
     WHERE s.source_website = :website AND s.kind = r.kind AND s.external_id = r.key AND s.product_id IS NOT NULL
     """,
-    "ANALYZE chunk_references",
+    "ANALYZE chunk_references (kind, key, sku, product_id)",
 )
 
 # A product that something else than references is known of: a record, an id, or that it was entered here.
@@ -292,7 +292,7 @@ async def merge_line_products(chunk: Chunk) -> None:
     await _look_up_again(chunk)
     await chunk.run(_FILL_LINES)
     # Until now the statistics say that no line has a product, and the lines' insert would be planned for one row.
-    await chunk.run("ANALYZE chunk_lines")
+    await chunk.run("ANALYZE chunk_lines (position, kind, key, product_id)")
 
 
 async def _look_up_again(chunk: Chunk) -> None:
