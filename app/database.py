@@ -2,7 +2,7 @@
 
 import select
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from datetime import datetime
 from typing import Annotated, Any, cast
 
@@ -65,6 +65,12 @@ def _refuse_closed(driver: Any, *_: Any) -> None:
         raise DisconnectionError("the server closed the connection")
 
 
+def _read_alone(driver: Any, _record: Any) -> None:
+    """A page is read sooner than other processes are started to help with it, and many are read at a time."""
+    with closing(driver.cursor()) as cursor:
+        cursor.execute("SET max_parallel_workers_per_gather = 0")
+
+
 class Database:
     """The engines of one process, with a session maker for writing and one for reading.
 
@@ -85,6 +91,7 @@ class Database:
         self.reading_engine = create_async_engine(
             url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options
         )
+        event.listen(self.reading_engine.sync_engine.pool, "connect", _read_alone)
         for engine in (self.engine, self.reading_engine):
             event.listen(engine.sync_engine.pool, "checkout", _refuse_closed)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)

@@ -1,4 +1,7 @@
-"""`make bench`: how fast the API and imports are, each beside what bounds it. docs/performance.md tells how to read it."""
+"""`make bench`: how fast the API and imports are, each beside what bounds it.
+
+docs/performance.md tells how to run and to read it.
+"""
 
 import os
 import sys

@@ -27,7 +27,8 @@ def _spread(n: str, seed: int) -> str:
     return _SPREAD.format(n=n, seed=seed)
 
 
-_WEBSITE = f"(ARRAY['shop','shop','shop','shop','shop','shop','market','market','market','outlet'])[1 + {_spread('n', 1)} % 10]"
+_SHARES = "ARRAY['shop','shop','shop','shop','shop','shop','market','market','market','outlet']"
+_WEBSITE = f"({_SHARES})[1 + {_spread('n', 1)} % 10]"
 _FIRST = "(ARRAY['Jane','Ali','Mei','Omar','Lucía','Noor','Tom','Ayşe','Igor','Anna','Kofi','Rosa'])"
 _LAST = "(ARRAY['Doe','Kaya','Chen','Haddad','García','Smith','Brown','Yılmaz','Petrov','Nowak','Mensah','Rossi'])"
 

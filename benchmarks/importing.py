@@ -30,11 +30,12 @@ MOST_MEMORY = 300
 _USER = "(SELECT u.email FROM users u WHERE u.id = {}.user_id)"
 _PRODUCT = "(SELECT p.sku FROM products p WHERE p.id = {}.product_id)"
 _ORDER = "(SELECT o.order_number FROM orders o WHERE o.id = {}.order_id)"
+_HERE = f"source_website = '{WEBSITE}'"
 
 
 @dataclass(frozen=True)
 class Staging:
-    """`rows` are `columns` of `table`, which have our ids; `keys` names the row that each of those is the id of."""
+    """Some `columns` of `table`; `keys` has for each column that holds an id the key that stands for it outside."""
 
     table: str
     columns: str
@@ -58,8 +59,8 @@ class Staging:
     def inserted(self) -> str:
         parents = {
             "user_id": "LEFT JOIN users ON users.email = s.user_id",
-            "product_id": f"LEFT JOIN products ON products.source_website = '{WEBSITE}' AND products.sku = s.product_id",
-            "order_id": f"LEFT JOIN orders ON orders.source_website = '{WEBSITE}' AND orders.order_number = s.order_id",
+            "product_id": f"LEFT JOIN products ON products.sku = s.product_id AND products.{_HERE}",
+            "order_id": f"LEFT JOIN orders ON orders.order_number = s.order_id AND orders.{_HERE}",
         }
         ids = [f"{column.removesuffix('_id')}s.id" for column in self.keys]
         joins = " ".join(parents[column] for column in self.keys)
@@ -81,7 +82,8 @@ STAGINGS = (
     Staging(
         "orders",
         "order_number, total_amount, status, source_website, placed_at, currency, discount_total, shipping_total, "
-        "tax_total, fee_total, refunded_total, tax_included, reconciles, source_status, is_test, created_at, updated_at",
+        "tax_total, fee_total, refunded_total, tax_included, reconciles, source_status, is_test, created_at, "
+        "updated_at",
         {"user_id": _USER},
     ),
     Staging(
@@ -91,7 +93,8 @@ STAGINGS = (
     ),
     Staging(
         "source_records",
-        "source_website, kind, external_id, claimed_email, content_hash, source_updated_at, deleted_at, said, created_at",
+        "source_website, kind, external_id, claimed_email, content_hash, source_updated_at, deleted_at, said, "
+        "created_at",
         {"user_id": _USER, "product_id": _PRODUCT, "order_id": _ORDER},
     ),
 )
@@ -105,7 +108,7 @@ class Run:
     peak_memory: int
 
 
-def _import(url: str, file: Path) -> Run:
+def import_file(url: str, file: Path) -> Run:
     """By the command line, as a person does; the memory is the largest that was seen in a tenth of a second."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="ecompredictor-bench-") as folder:
@@ -141,7 +144,7 @@ def _connected(url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _copy_out(url: str, folder: Path) -> None:
+def copy_out(url: str, folder: Path) -> None:
     with _connected(url) as connection:
         for staging in STAGINGS:
             with (
@@ -152,7 +155,7 @@ def _copy_out(url: str, folder: Path) -> None:
                     file.write(data)
 
 
-def _load_by_sql(url: str, folder: Path) -> float:
+def load_by_sql(url: str, folder: Path) -> float:
     """Copy the prepared rows into staging tables and insert them from there, in one transaction."""
     with _connected(url) as connection:
         connection.execute("INSERT INTO websites (name) VALUES (%s)", [WEBSITE])
@@ -199,10 +202,10 @@ def _measure() -> Measured:
         write_orders(file, LINES, rarity=FURTHER_LINES_RARITY)
         for _ in range(ROUNDS):
             with _empty_database() as url:
-                first, again = _import(url, file), _import(url, file)
-                _copy_out(url, folder)
+                first, again = import_file(url, file), import_file(url, file)
+                copy_out(url, folder)
             with _empty_database() as url:
-                rounds.append(Measured(first, again, _load_by_sql(url, folder)))
+                rounds.append(Measured(first, again, load_by_sql(url, folder)))
     return sorted(rounds, key=lambda each: each.by_sql / each.first.seconds)[len(rounds) // 2]
 
 

@@ -24,8 +24,8 @@ from tests.conftest import new_database
 
 ROWS = 200_000
 SIZE = Size(users=ROWS, products=ROWS, orders=ROWS, lines=ROWS)
-# Rows are created in the order of their ids, so what was created long ago is at the far end of a list by id, and is found
-# by walking there. The planner does so even where an index could save it the rows: they lie next to each other.
+# Rows are created in the order of their ids, so what was created long ago is at the far end of a list by id, and is
+# found by walking there. The planner does so even where an index could save it the rows: they lie side by side.
 WALKED = {"users?created_to=2022-06-01", "products?created_to=2022-06-01"}
 # What a page may look at of any table, rows that are filtered out and entries of an index among them.
 MOST_VISITED = ROWS // 2
