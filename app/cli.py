@@ -317,7 +317,7 @@ RejectIds = Annotated[
 def list_imports(
     website: Annotated[str | None, typer.Option(help="Of this source website.")] = None,
     status: Annotated[
-        Literal["queued", "running", "succeeded", "failed"] | None, typer.Option(help="With this status.")
+        Literal["queued", "running", "succeeded", "failed", "cancelled"] | None, typer.Option(help="With this status.")
     ] = None,
     number: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="So many at most.")] = 20,
 ) -> None:
@@ -389,6 +389,19 @@ def list_rejects(
     async def work(database: "Database") -> None:
         async for reject in read_rejects(database, import_id, RejectStatus(status) if status else None):
             typer.echo(describe_reject(reject, with_raw=raw))
+
+    run_on_database(work)
+
+
+@imports_app.command("cancel")
+def cancel_import(import_id: ImportId) -> None:
+    """Stop merging an import; what is merged stays."""
+    from app.ingest import service
+    from app.ingest.commands import report
+
+    async def work(database: "Database") -> None:
+        async with database.sessions.begin() as session:
+            typer.echo(report(await service.cancel_import(session, import_id)))
 
     run_on_database(work)
 

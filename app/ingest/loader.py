@@ -203,7 +203,7 @@ async def _rehearse(database: Database, merge: "_Merge", progress: Progress) -> 
     rehearsal = Rehearsal(database)
     merge.watch = rehearsal.note_changes
     async with database.sessions() as session:
-        while merge.position < merge.last:
+        while merge.position < merge.last and await _is_running(database, merge.import_id):
             tally.add(await merge.run_chunk(session))
             progress("merged", merge.position, merge.last)
         await session.rollback()
@@ -215,6 +215,11 @@ async def _rehearse(database: Database, merge: "_Merge", progress: Progress) -> 
             if tally.refused:
                 await session.execute(insert(ImportReject), tally.refused)
             await _finish(session, job)
+
+
+async def _is_running(database: Database, import_id: int) -> bool:
+    async with database.reads() as session:
+        return await session.scalar(select(Import.status).where(Import.id == import_id)) == ImportStatus.RUNNING
 
 
 @dataclass

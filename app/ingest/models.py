@@ -17,6 +17,7 @@ class ImportStatus(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"  # what was merged until then stays
 
 
 class RejectStatus(StrEnum):

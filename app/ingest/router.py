@@ -6,9 +6,11 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.dependencies import get_current_admin
@@ -22,8 +24,10 @@ from app.ingest.models import Import, ImportReject
 from app.ingest.reading import Limits
 from app.ingest.schemas import (
     ImportForm,
+    ImportOptions,
     ImportQuery,
     ImportRead,
+    PushOptions,
     ReadAgain,
     RejectQuery,
     RejectRead,
@@ -31,7 +35,7 @@ from app.ingest.schemas import (
     RejectsDismissal,
     RejectsRetry,
 )
-from app.utils.errors import responses
+from app.utils.errors import TooLarge, responses
 from app.utils.pagination import Page
 from app.utils.schemas import PathId
 
@@ -57,30 +61,47 @@ async def _accept(session: AsyncSession, started: Import, settings: Settings, re
     return started
 
 
-@router.post("", response_model=ImportRead, status_code=202, responses=responses(400, 413, 415))
-async def create_import(
-    form: Annotated[ImportForm, Form(media_type="multipart/form-data")],
-    settings: SettingsDep,
-    response: Response,
-    session: SessionDep,
-) -> Import:
-    """Import a file. It is read at once, so that an unreadable one is refused here; a job merges its records."""
-    async with _kept_on_disk(form.file) as path:
+NDJSON = "application/x-ndjson"
+MOST_PUSHED = 10_000
+_BODY: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": f"with a body of {NDJSON}"}
+        for name, schema in PushOptions.model_json_schema()["properties"].items()
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": ImportForm.model_json_schema()},
+            NDJSON: {"schema": {"type": "string", "description": "a JSON object a line"}},
+        },
+    },
+}
+
+
+@router.post("", response_model=ImportRead, status_code=202, responses=responses(400, 413, 415), openapi_extra=_BODY)
+async def create_import(request: Request, settings: SettingsDep, response: Response, session: SessionDep) -> Import:
+    """Import a file, or records of a backend of your own. They are read at once; a job merges them.
+
+    A file comes as a form, and an unreadable one is refused here. Up to 10,000 records come as the body itself, one
+    JSON object a line, with the form's fields as query parameters. Sending the same again changes nothing.
+    """
+    is_push = request.headers.get("content-type", "").partition(";")[0].strip().lower() == NDJSON
+    async with _receive_push(request) if is_push else _receive_form(request) as (path, file_name, given):
         started = await service.stage_import(
             session,
             service.ImportRequest(
                 path=path,
-                file_name=values.text(Path(form.file.filename or "").name) or "upload",
-                source_website=form.source_website,
-                format=form.format,
+                file_name=file_name,
+                source_website=given.source_website,
+                format=given.format,
                 options=Options(
-                    mapping=read_mapping(form.mapping) if form.mapping else None,
-                    dayfirst=form.dayfirst,
-                    decimal_comma=form.decimal_comma,
-                    returns=form.returns,
+                    mapping=read_mapping(given.mapping) if given.mapping else None,
+                    dayfirst=given.dayfirst,
+                    decimal_comma=given.decimal_comma,
+                    returns=given.returns,
                 ),
-                keep_mapping=form.keep_mapping,
-                dry_run=form.dry_run,
+                keep_mapping=given.keep_mapping,
+                dry_run=given.dry_run,
             ),
             Limits(
                 unpacked_bytes=settings.max_unpacked_bytes,
@@ -88,16 +109,43 @@ async def create_import(
                 unpack_ratio=settings.max_unpack_ratio,
             ),
         )
+    if is_push and started.records_read > MOST_PUSHED:
+        raise TooLarge(
+            f"One call takes {MOST_PUSHED} records, and these are {started.records_read}: send them in parts."
+        )
     return await _accept(session, started, settings, response)
 
 
 @asynccontextmanager
-async def _kept_on_disk(upload: UploadFile) -> AsyncIterator[Path]:
-    """The upload under a name, to be read from its start as often as needed."""
-    with tempfile.NamedTemporaryFile(prefix="ecompredictor-upload-") as copy:
-        await asyncio.to_thread(shutil.copyfileobj, upload.file, copy, 1024 * 1024)
+async def _receive_form(request: Request) -> AsyncIterator[tuple[Path, str, ImportOptions]]:
+    """The uploaded file under a name, to be read from its start as often as needed."""
+    async with request.form() as fields:
+        form = _validate(ImportForm, dict(fields), "body")
+        with tempfile.NamedTemporaryFile(prefix="ecompredictor-upload-") as copy:
+            await asyncio.to_thread(shutil.copyfileobj, form.file.file, copy, 1024 * 1024)
+            copy.flush()
+            yield Path(copy.name), values.text(Path(form.file.filename or "").name) or "upload", form
+
+
+@asynccontextmanager
+async def _receive_push(request: Request) -> AsyncIterator[tuple[Path, str, ImportOptions]]:
+    options = _validate(PushOptions, dict(request.query_params), "query")
+    with tempfile.NamedTemporaryFile(prefix="ecompredictor-push-") as copy:
+        async for part in request.stream():
+            copy.write(part)
         copy.flush()
-        yield Path(copy.name)
+        yield Path(copy.name), "pushed records", options
+
+
+Given = TypeVar("Given", bound=ImportOptions)
+
+
+def _validate(model: type[Given], given: dict[str, Any], location: str) -> Given:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        located = [{**details, "loc": (location, *details["loc"])} for details in error.errors()]
+        raise RequestValidationError(located) from None
 
 
 @router.get("", response_model=Page[ImportRead])
@@ -110,6 +158,15 @@ async def list_imports(query: Annotated[ImportQuery, Query()], session: ReadSess
 async def get_import(import_id: PathId, session: ReadSessionDep) -> Import:
     """One import's report; `status` tells whether it is still being merged."""
     return await service.get_import(session, import_id)
+
+
+@router.post("/{import_id}/cancel", response_model=ImportRead, responses=responses(404, 409))
+async def cancel_import(import_id: PathId, session: SessionDep) -> Import:
+    """Stop merging. What is merged stays, and the same file imported again goes on where this stopped.
+
+    Cancelling again answers the same; an import that has ended is 409.
+    """
+    return await service.cancel_import(session, import_id)
 
 
 @router.get("/{import_id}/rejects", response_model=Page[RejectRead], responses=responses(404))

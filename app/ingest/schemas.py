@@ -22,8 +22,7 @@ FormatName = Literal[
 ]
 
 
-class ImportForm(Schema):
-    file: UploadFile = Field(description="CSV, JSON or NDJSON, plain or gzipped")
+class ImportOptions(Schema):
     source_website: WebsiteName
     format: FormatName | None = Field(None, description="recognised from the content where not given")
     mapping: str | None = Field(
@@ -44,6 +43,18 @@ class ImportForm(Schema):
     def _read_text(cls, value: object) -> object:
         """A form's fields are text; an empty one, as browsers send it, is none."""
         return value or None
+
+
+class PushOptions(ImportOptions):
+    mapping: str | None = Field(
+        None,
+        max_length=4_000,
+        description="as in the form, and short enough for an address: better kept with the website",
+    )
+
+
+class ImportForm(ImportOptions):
+    file: UploadFile = Field(description="CSV, JSON or NDJSON, plain or gzipped")
 
 
 class Change(ReadSchema):

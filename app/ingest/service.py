@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest.formats import find_format
 from app.ingest.formats.base import Options
 from app.ingest.loader import Progress, Staged, no_progress, stage
 from app.ingest.mapping import Mapping
-from app.ingest.models import Import, ImportStatus
+from app.ingest.models import Import, ImportRecord, ImportStatus
 from app.ingest.reading import Limits, SourceFile
 from app.ingest.schemas import ImportQuery
-from app.utils.errors import NotFound, Unprocessable
+from app.utils.clock import utc_now
+from app.utils.errors import Conflict, NotFound, Unprocessable
 from app.utils.listing import Listing, read_page
 from app.websites.service import ensure_website, get_mapping, keep_mapping
 
@@ -88,6 +89,26 @@ async def get_import(session: AsyncSession, import_id: int) -> Import:
     found = await session.get(Import, import_id, populate_existing=True)
     if found is None:
         raise NotFound(f"There is no import {import_id}.")
+    return found
+
+
+async def cancel_import(session: AsyncSession, import_id: int) -> Import:
+    """Leave the rest unmerged. Waits for the open chunk, which is merged; cancelling again changes nothing.
+
+    Raises Conflict where the import has ended.
+    """
+    found = await session.get(Import, import_id, with_for_update=True)
+    if found is None:
+        raise NotFound(f"There is no import {import_id}.")
+    if found.status == ImportStatus.CANCELLED:
+        return found
+    if found.status not in {ImportStatus.QUEUED, ImportStatus.RUNNING}:
+        raise Conflict(f"Import {import_id} has {found.status}; only a queued or running one can be cancelled.")
+    last = await session.scalar(select(func.max(ImportRecord.position)).where(ImportRecord.import_id == import_id))
+    found.status, found.finished_at = ImportStatus.CANCELLED, utc_now()
+    found.error = f"Cancelled when {found.merged_up_to} of {last or 0} records were merged; the rest was left out."
+    await session.execute(delete(ImportRecord).where(ImportRecord.import_id == import_id))
+    await session.flush()
     return found
 
 

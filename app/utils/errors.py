@@ -68,6 +68,10 @@ class Conflict(AppError):
     status = HTTPStatus.CONFLICT
 
 
+class TooLarge(AppError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
 class TooManyRequests(AppError):
     status = HTTPStatus.TOO_MANY_REQUESTS
 
