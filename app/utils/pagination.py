@@ -52,7 +52,9 @@ class PageQuery(Schema):
 
     page: Annotated[int | None, Field(ge=1, le=1_000_000_000, description="numbered from 1")] = None
     size: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str | None, Field(max_length=8192, description="next_cursor of the page before")] = None
+    cursor: Annotated[
+        str | None, Field(max_length=6_000, pattern=r"^[A-Za-z0-9_=-]*$", description="next_cursor of the page before")
+    ] = None
     count: Annotated[
         Literal["exact", "none"] | None,
         Field(description=f"default: exact up to {EXACT_UP_TO} matches, the planner's estimate beyond"),
