@@ -1,4 +1,4 @@
-"""Rows that PostgreSQL writes as JSON, byte for byte as their answer's model would.
+"""Rows that PostgreSQL writes as JSON, value for value as their answer's model would.
 
 For what is read often: a page of fifty orders takes Python a third of the time when neither driver, session nor model
 looks at its thousand values. The model says which fields there are; a test holds the two against each other.
