@@ -175,6 +175,10 @@ async def merge_import(
         job.status = ImportStatus.RUNNING
         job.started_at = job.started_at or utc_now()
         last = await session.scalar(select(func.max(ImportRecord.position)).where(ImportRecord.import_id == import_id))
+        if last and last > chunk_size:
+            # Staging was empty a moment ago, for all that PostgreSQL knows: it would look through all of it for each
+            # record of a chunk. Of the columns that are looked up by; the records themselves are wide.
+            await session.execute(text("ANALYZE import_records (import_id, kind, key, position)"))
     merge = _Merge(import_id, job.source_website, chunk_size, default_currency, last or 0)
     try:
         if job.dry_run:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,7 +25,7 @@ from app.runtime import migrations
 from app.runtime.jobs import DEAD_AFTER_SECONDS, running_worker
 from tests.builders import create_admin, unique
 from tests.conftest import administration, new_database
-from tests.ingest.conftest import Ingest, as_bytes
+from tests.ingest.conftest import Ingest, as_bytes, merge, stage
 from tests.ingest.payloads import as_csv, as_ndjson, shopify_line, shopify_row, woo_customer, woo_line, woo_order
 
 URL = "/api/v1/imports"
@@ -353,3 +354,15 @@ class TestJobs:
         assert shown["status"] == "failed"
         assert shown["error"] == "The merge stopped after record 0: RuntimeError. The log tells more."
         assert shown["finished_at"] is not None
+
+
+async def test_staging_has_statistics_before_it_is_merged(
+    test_database: Database, write: Callable[[Any], Path], statements: list[str]
+):
+    """Without them PostgreSQL takes it for empty, and looked through 200,000 records for each of a chunk's."""
+    started = await stage(test_database, write(as_csv(*(shopify_row(f"#{number}") for number in range(30)))))
+    statements.clear()
+    await merge(test_database, started.id, chunk_size=10)
+    analyzed = [place for place, sent in enumerate(statements) if sent.startswith("ANALYZE import_records")]
+    laid_out = [place for place, sent in enumerate(statements) if "INSERT INTO chunk" in sent]
+    assert (len(analyzed), analyzed < laid_out) == (1, True)
