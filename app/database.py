@@ -65,10 +65,14 @@ def _refuse_closed(driver: Any, *_: Any) -> None:
         raise DisconnectionError("the server closed the connection")
 
 
-def _read_alone(driver: Any, _record: Any) -> None:
-    """A page is read sooner than other processes are started to help with it, and many are read at a time."""
+# A page is read sooner than other processes are started to help with it, and many are read at a time. Of what it joins
+# it needs a few rows, which an index finds; to hash or to sort all of them first pays for whole tables only.
+_FOR_PAGES = ("max_parallel_workers_per_gather = 0", "enable_hashjoin = off", "enable_mergejoin = off")
+
+
+def _plan_for_pages(driver: Any, _record: Any) -> None:
     with closing(driver.cursor()) as cursor:
-        cursor.execute("SET max_parallel_workers_per_gather = 0")
+        cursor.execute("; ".join(f"SET {setting}" for setting in _FOR_PAGES))
 
 
 class Database:
@@ -91,7 +95,7 @@ class Database:
         self.reading_engine = create_async_engine(
             url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options
         )
-        event.listen(self.reading_engine.sync_engine.pool, "connect", _read_alone)
+        event.listen(self.reading_engine.sync_engine.pool, "connect", _plan_for_pages)
         for engine in (self.engine, self.reading_engine):
             event.listen(engine.sync_engine.pool, "checkout", _refuse_closed)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
