@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from app.auth import service
@@ -13,7 +12,7 @@ from app.auth.models import AdminUser
 from app.auth.schemas import AdminCreate, AdminRead, Credentials, CredentialsForm, Token
 from app.config import Settings
 from app.database import DatabaseDep, SessionDep
-from app.utils.errors import responses
+from app.utils.errors import as_request_error, responses
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
@@ -52,8 +51,7 @@ async def read_credentials(request: Request) -> Credentials:
         async with request.form() as form:
             return CredentialsForm.model_validate(dict(form))
     except ValidationError as error:
-        located = [{**details, "loc": ("body", *details["loc"])} for details in error.errors()]
-        raise RequestValidationError(located) from None
+        raise as_request_error(error, "body") from None
 
 
 _LOGIN_BODY: dict[str, Any] = {

@@ -8,8 +8,8 @@ two imports of overlapping records neither deadlock nor make a row twice.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -76,33 +76,34 @@ async def stage(
     parsed while PostgreSQL takes this one.
     """
     staged = Staged()
-    async for batch in _read_ahead(items):
-        rows = []
-        rejects = []
-        for item in batch:
-            staged.lines.update(item.lines or {})
-            if isinstance(item, Parsed):
-                staged.records += 1
-                staged.warn(item.warnings)
-                encoded, digest = encode(item.record)
-                kind, key = str(item.record.kind), item.record.key
-                rows.append((import_id, staged.records, kind, key, item.place, digest, encoded.decode()))
-            elif isinstance(item, Rejected):
-                staged.rejected += 1
-                rejects.append(
-                    {"import_id": import_id, "place": item.place, "kind": item.kind, "reason": item.reason,
-                     "raw": item.raw}
-                )  # fmt: skip
-            else:
-                staged.skipped[item.rule] += 1
-        await _copy(session, rows)
-        if rejects:
-            await session.execute(insert(ImportReject), rejects)
-        progress("read", staged.records + staged.rejected + staged.skipped.total(), 0)
+    async with aclosing(_read_ahead(items)) as batches:
+        async for batch in batches:
+            rows = []
+            rejects = []
+            for item in batch:
+                staged.lines.update(item.lines or {})
+                if isinstance(item, Parsed):
+                    staged.records += 1
+                    staged.warn(item.warnings)
+                    encoded, digest = encode(item.record)
+                    kind, key = str(item.record.kind), item.record.key
+                    rows.append((import_id, staged.records, kind, key, item.place, digest, encoded.decode()))
+                elif isinstance(item, Rejected):
+                    staged.rejected += 1
+                    rejects.append(
+                        {"import_id": import_id, "place": item.place, "kind": item.kind, "reason": item.reason,
+                         "raw": item.raw}
+                    )  # fmt: skip
+                else:
+                    staged.skipped[item.rule] += 1
+            await _copy(session, rows)
+            if rejects:
+                await session.execute(insert(ImportReject), rejects)
+            progress("read", staged.records + staged.rejected + staged.skipped.total(), 0)
     return staged
 
 
-async def _read_ahead(items: Iterator[Item]) -> AsyncIterator[list[Item]]:
+async def _read_ahead(items: Iterator[Item]) -> AsyncGenerator[list[Item], None]:
     def start() -> asyncio.Task[list[Item]]:
         return asyncio.create_task(asyncio.to_thread(list, islice(items, BATCH)))
 

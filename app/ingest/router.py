@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,7 +34,7 @@ from app.ingest.schemas import (
     RejectsDismissal,
     RejectsRetry,
 )
-from app.utils.errors import TooLarge, responses
+from app.utils.errors import TooLarge, as_request_error, responses
 from app.utils.pagination import Page
 from app.utils.schemas import PathId
 
@@ -144,8 +143,7 @@ def _validate(model: type[Given], given: dict[str, Any], location: str) -> Given
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        located = [{**details, "loc": (location, *details["loc"])} for details in error.errors()]
-        raise RequestValidationError(located) from None
+        raise as_request_error(error, location) from None
 
 
 @router.get("", response_model=Page[ImportRead])

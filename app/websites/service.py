@@ -13,11 +13,6 @@ async def ensure_website(session: AsyncSession, name: str) -> None:
     await session.execute(insert(Website).values(name=name).on_conflict_do_nothing())
 
 
-async def get_currency(session: AsyncSession, name: str) -> str | None:
-    """The website's own currency, where it is known."""
-    return await session.scalar(select(Website.currency).where(Website.name == name))
-
-
 async def get_mapping(session: AsyncSession, name: str) -> dict[str, Any] | None:
     """How the website's own files are read, where it was kept with an import."""
     return await session.scalar(select(Website.mapping).where(Website.name == name))
