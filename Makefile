@@ -22,7 +22,7 @@ run: $(RUNTIME) ## Start the database and serve on http://127.0.0.1:8000 (HOST, 
 	@exec $(BIN)/ecompredictor serve
 
 test: $(DEV) ## Run the tests (TEST_DATABASE_URL=postgresql://… runs them on another server)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
 
 lint: $(DEV) ## Check style, types, and that the migrations match the models
 	@$(BIN)/ruff check .

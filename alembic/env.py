@@ -7,6 +7,7 @@ import app.auth.models
 import app.ingest.models
 import app.orders.models
 import app.products.models
+import app.sync.models
 import app.users.models
 import app.websites.models  # noqa: F401 — each import adds its tables to the metadata
 from alembic import context

@@ -1,27 +1,22 @@
 """The command line. Heavy parts are imported inside the commands, so that `--help` answers at once."""
 
-import asyncio
 import platform
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from app import __version__
+from app.runtime.shell import explain, load_settings, run_on_database, run_on_stores, validate
+from app.sync.cli import website_app
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
-
-    from app.config import Settings
     from app.database import Database
     from app.ingest.mapping import Mapping
-
-T = TypeVar("T")
-M = TypeVar("M", bound="BaseModel")
+    from app.sync.platforms import SyncContext
 
 app = typer.Typer(
     name="ecompredictor",
@@ -35,6 +30,7 @@ admin_app = typer.Typer(no_args_is_help=True, help="The people who may use the A
 app.add_typer(admin_app, name="admin")
 imports_app = typer.Typer(no_args_is_help=True, help="Imports so far, and the records that could not be taken.")
 app.add_typer(imports_app, name="imports")
+app.add_typer(website_app, name="website")
 
 
 def main() -> None:
@@ -49,82 +45,6 @@ def main() -> None:
             raise
         typer.echo(sentence, err=True)
         sys.exit(1)
-
-
-def explain(error: Exception) -> str | None:
-    """A sentence for what a person can do something about; None for our own mistakes, which keep their traceback."""
-    from subprocess import CalledProcessError
-
-    from alembic.util import CommandError
-    from psycopg import OperationalError
-    from sqlalchemy.exc import OperationalError as WrappedOperationalError
-
-    from app.config import ConfigurationError
-    from app.utils.errors import AppError
-
-    if isinstance(error, WrappedOperationalError) and isinstance(error.orig, Exception):
-        error = error.orig
-    match error:
-        case ConfigurationError() | CommandError():
-            return str(error)
-        case AppError():
-            return error.detail
-        case OperationalError():
-            return f"The database does not answer: {str(error).splitlines()[0]}"
-        case CalledProcessError():
-            return f"{error.cmd} failed: {(error.output or '').strip()}"
-        case OSError():
-            return f"{error.strerror}: {error.filename}" if error.filename else str(error)
-    return None
-
-
-def load_settings() -> "Settings":
-    from pydantic import ValidationError
-
-    from app.config import ConfigurationError, get_settings
-
-    try:
-        return get_settings()
-    except ValidationError as error:
-        raise ConfigurationError(_describe(error, str.upper)) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError("The file .env is not UTF-8 text.") from None
-
-
-def validate(model: type[M], **values: Any) -> M:
-    from pydantic import ValidationError
-
-    from app.config import ConfigurationError
-
-    try:
-        return model(**values)
-    except ValidationError as error:
-        raise ConfigurationError(_describe(error, str)) from None
-
-
-def _describe(error: "ValidationError", name_of: Callable[[str], str]) -> str:
-    """One line a field, and never its value: that may be a password."""
-    return "\n".join(
-        ": ".join([*(name_of(str(name)) for name in details["loc"]), details["msg"].removeprefix("Value error, ")])
-        for details in error.errors()
-    )
-
-
-def run_on_database(work: "Callable[[Database], Awaitable[T]]") -> T:
-    """What `work` returns, run on the settings' database, which is started where needed and at head."""
-    from app.database import Database
-    from app.runtime.databases import prepared_database
-
-    async def run(url: str) -> T:
-        database = Database(url, pool_size=settings.database_pool_size)
-        try:
-            return await work(database)
-        finally:
-            await database.dispose()
-
-    settings = load_settings()
-    with prepared_database(settings) as running:
-        return asyncio.run(run(running.url))
 
 
 @app.command()
@@ -462,13 +382,13 @@ def worker(
 
     configure_logging(load_settings().environment)
 
-    async def work(database: "Database") -> None:
-        async with running_worker(database, concurrency=concurrency) as task:
+    async def work(sync: "SyncContext") -> None:
+        async with running_worker(sync.database, concurrency=concurrency, sync=sync) as task:
             typer.echo(f"Working at {concurrency} jobs at a time; Ctrl-C stops.")
             await task
 
     with suppress(KeyboardInterrupt):  # how a worker is stopped
-        run_on_database(work)
+        run_on_stores(work)
 
 
 @app.command("export-openapi")

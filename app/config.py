@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = []
 
     secret_key: SecretStr | None = None
+    previous_secret_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split_commas)] = Field(
+        [], description="keys that stores' credentials may still be sealed with"
+    )
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     access_token_expire_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 365)] = 60
     open_registration: bool | None = Field(None, description="default: open in development, closed in production")
@@ -63,6 +66,12 @@ class Settings(BaseSettings):
 
     default_currency: CurrencyCode = "USD"
     run_jobs: bool = Field(True, description="run background jobs inside the server process")
+    job_concurrency: Annotated[int, Field(ge=1, le=200)] = Field(
+        16, description="jobs at a time inside the server process; one that waits for a slow store costs little"
+    )
+    allow_private_addresses: bool = Field(
+        False, description="let stores be on this machine or in a private network, such as one under development"
+    )
     max_upload_mb: Annotated[Decimal, Field(gt=0)] = Decimal(1024)
     max_unpacked_mb: Annotated[Decimal, Field(gt=0)] = Decimal(8192)
     max_unpack_ratio: Annotated[int, Field(ge=1)] = 250

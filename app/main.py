@@ -22,9 +22,14 @@ from app.runtime.health import router as health_router
 from app.runtime.jobs import running_worker
 from app.runtime.logs import RequestIdMiddleware, configure_logging
 from app.runtime.migrations import head_revision
+from app.sync.keys import Receivers
+from app.sync.router import router as sync_router
+from app.sync.router import webhook_router
+from app.sync.setup import make_sync_context, make_vault
 from app.users.router import router as users_router
 from app.utils.errors import TooLargeMiddleware, install_error_handlers
 from app.utils.openapi import install_docs, install_openapi
+from app.websites.router import router as websites_router
 
 API_PREFIX = "/api/v1"
 MAX_JSON_BYTES = 4 * 1024 * 1024
@@ -69,7 +74,9 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         async with AsyncExitStack() as running:
             running.push_async_callback(database.dispose)
             if settings.run_jobs:
-                await running.enter_async_context(running_worker(database))
+                await running.enter_async_context(
+                    running_worker(database, concurrency=settings.job_concurrency, sync=app.state.sync)
+                )
             yield
 
     app = Application(
@@ -89,8 +96,12 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     app.state.database = database
     app.state.admin_cache = AdminCache()
     app.state.head_revision = head_revision()
+    secret_key = resolve_secret_key(settings, data_dir)
+    app.state.vault = make_vault(settings, secret_key)
+    app.state.sync = make_sync_context(settings, database, app.state.vault)
+    app.state.receivers = Receivers(database, app.state.vault)
     app.state.token_settings = TokenSettings(
-        secret_key=resolve_secret_key(settings, data_dir),
+        secret_key=secret_key,
         algorithm=settings.algorithm,
         lifetime=timedelta(minutes=settings.access_token_expire_minutes),
     )
@@ -99,6 +110,9 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     for router in (orders_router, products_router, users_router, auth_router):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(imports_router, prefix=API_PREFIX, max_body_size=settings.max_upload_bytes)
+    for router in (websites_router, sync_router):
+        app.include_router(router, prefix=API_PREFIX)
+    app.include_router(webhook_router, prefix=API_PREFIX, max_body_size=settings.max_record_bytes)
     app.include_router(health_router)
     install_error_handlers(app)
     install_openapi(app)

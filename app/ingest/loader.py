@@ -8,7 +8,7 @@ two imports of overlapping records neither deadlock nor make a row twice.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,16 +20,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database, driver_connection
 from app.ingest.formats.base import as_text
-from app.ingest.merge.chunk import Chunk, open_chunk, read_outcomes
+from app.ingest.merge.chunk import Chunk, ask_again, open_chunk, read_outcomes
 from app.ingest.merge.consumers import merge_consumers
 from app.ingest.merge.orders import merge_orders, merge_refunds
 from app.ingest.merge.products import merge_product_records
 from app.ingest.merge.references import merge_line_products
 from app.ingest.merge.returns import merge_returns
 from app.ingest.models import Import, ImportRecord, ImportReject, ImportStatus
-from app.ingest.records import Item, Parsed, Rejected, encode
+from app.ingest.records import Item, OrderRecord, Parsed, Rejected, encode
 from app.ingest.rehearsal import Rehearsal
+from app.orders.models import OrderStatus
 from app.utils.clock import utc_now
+from app.websites.service import is_followed
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ OTHER_WARNINGS = "other warnings"
 # In the raw record of a reject, what stands around a record in our own shape, as opposed to one of the file's.
 STAGED_RECORD = "staged_record"
 # What a rule leaves out, as opposed to what is merged.
-SKIPPED_OUTCOMES = {"superseded", "stale", "known_by_id", "return_without_purchase"}
+SKIPPED_OUTCOMES = {"superseded", "stale", "known_by_id", "return_without_purchase", "reread"}
 
 Progress = Callable[[str, int, int], None]
 """Called with the step ("read" or "merged"), how many records are through it, and how many there are (0: unknown)."""
@@ -67,8 +69,17 @@ class Staged:
             self.warnings[warning if known else OTHER_WARNINGS] += 1
 
 
+StatusMap = Mapping[str, str]
+"""What a website's own words for an order's status mean here, in lower case."""
+
+
 async def stage(
-    session: AsyncSession, import_id: int, items: Iterator[Item], *, progress: Progress = no_progress
+    session: AsyncSession,
+    import_id: int,
+    items: Iterator[Item],
+    *,
+    status_map: StatusMap | None = None,
+    progress: Progress = no_progress,
 ) -> Staged:
     """Write the records of `items` to `import_records` in file order, and the rejects beside them.
 
@@ -78,29 +89,52 @@ async def stage(
     staged = Staged()
     async with aclosing(_read_ahead(items)) as batches:
         async for batch in batches:
-            rows = []
-            rejects = []
-            for item in batch:
-                staged.lines.update(item.lines or {})
-                if isinstance(item, Parsed):
-                    staged.records += 1
-                    staged.warn(item.warnings)
-                    encoded, digest = encode(item.record)
-                    kind, key = str(item.record.kind), item.record.key
-                    rows.append((import_id, staged.records, kind, key, item.place, digest, encoded.decode()))
-                elif isinstance(item, Rejected):
-                    staged.rejected += 1
-                    rejects.append(
-                        {"import_id": import_id, "place": item.place, "kind": item.kind, "reason": item.reason,
-                         "raw": item.raw}
-                    )  # fmt: skip
-                else:
-                    staged.skipped[item.rule] += 1
-            await _copy(session, rows)
-            if rejects:
-                await session.execute(insert(ImportReject), rejects)
+            await _stage_batch(session, import_id, batch, staged, status_map or {})
             progress("read", staged.records + staged.rejected + staged.skipped.total(), 0)
     return staged
+
+
+async def _stage_batch(
+    session: AsyncSession,
+    import_id: int,
+    batch: Sequence[Item],
+    staged: Staged,
+    status_map: StatusMap,
+    *,
+    after: int = 0,
+) -> None:
+    rows = []
+    rejects = []
+    for item in batch:
+        staged.lines.update(item.lines or {})
+        if isinstance(item, Parsed):
+            staged.records += 1
+            if isinstance(item.record, OrderRecord):
+                _settle_status(item.record, status_map, staged)
+            staged.warn(item.warnings)
+            encoded, digest = encode(item.record)
+            kind, key = str(item.record.kind), item.record.key
+            rows.append((import_id, after + staged.records, kind, key, item.place, digest, encoded.decode()))
+        elif isinstance(item, Rejected):
+            staged.rejected += 1
+            rejects.append(
+                {"import_id": import_id, "place": item.place, "kind": item.kind, "reason": item.reason, "raw": item.raw}
+            )
+        else:
+            staged.skipped[item.rule] += 1
+    await _copy(session, rows)
+    if rejects:
+        await session.execute(insert(ImportReject), rejects)
+
+
+def _settle_status(record: OrderRecord, status_map: StatusMap, staged: Staged) -> None:
+    """By the website's own map where it has the word, else as the format has it."""
+    word = record.source_status or ""
+    if mapped := status_map.get(word.lower()):
+        record.status = OrderStatus(mapped)
+    elif record.status is None:
+        record.status = OrderStatus.PENDING
+        staged.warn([f"status {word!r} is unknown and was taken as pending: the website's status_map can tell"])
 
 
 async def _read_ahead(items: Iterator[Item]) -> AsyncGenerator[list[Item], None]:
@@ -180,7 +214,8 @@ async def merge_import(
             # Staging was empty a moment ago, for all that PostgreSQL knows: it would look through all of it for each
             # record of a chunk. Of the columns that are looked up by; the records themselves are wide.
             await session.execute(text("ANALYZE import_records (import_id, kind, key, position)"))
-    merge = _Merge(import_id, job.source_website, chunk_size, default_currency, last or 0)
+        followed = await is_followed(session, job.source_website)
+    merge = _Merge(import_id, job.source_website, chunk_size, default_currency, last or 0, is_followed=followed)
     try:
         if job.dry_run:
             await _rehearse(database, merge, progress)
@@ -236,6 +271,8 @@ class _Merge:
     last: int
     position: int = 0
     chunks: int = 0
+    is_followed: bool = False
+    is_trusted: bool = False
     watch: Callable[[Chunk], Awaitable[None]] | None = None
     """Called with what has been merged, while its temporary tables are there."""
 
@@ -254,7 +291,7 @@ class _Merge:
         return False
 
     async def run_chunk(self, session: AsyncSession) -> Tally:
-        await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('merge records'))"))
+        await take_merge_lock(session)
         up_to = min(self.position + self.chunk_size, self.last)
         tally = Tally()
         await self._merge_range(session, tally, self.position, up_to)
@@ -268,7 +305,17 @@ class _Merge:
 
     async def _merge_range(self, session: AsyncSession, tally: Tally, after: int, up_to: int) -> None:
         """Records are checked before they are staged; what the database refuses all the same is found by halving."""
-        chunk = Chunk(session, self.import_id, self.website, after, up_to, utc_now(), self.default_currency)
+        chunk = Chunk(
+            session,
+            self.import_id,
+            self.website,
+            after,
+            up_to,
+            utc_now(),
+            self.default_currency,
+            self.is_followed,
+            self.is_trusted,
+        )
         try:
             async with session.begin_nested():
                 if await open_chunk(chunk):
@@ -278,6 +325,7 @@ class _Merge:
                     await merge_orders(chunk)
                     await merge_refunds(chunk)
                     await merge_returns(chunk)
+                await ask_again(chunk)
                 tally.add_chunk(chunk, await read_outcomes(chunk))
             if self.watch:
                 await self.watch(chunk)
@@ -302,6 +350,45 @@ class _Merge:
         }
         await session.execute(insert(ImportReject), [reject])
         return reject
+
+
+async def take_merge_lock(session: AsyncSession) -> None:
+    """Until the transaction ends nobody else merges."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('merge records'))"))
+
+
+async def take_batch(
+    session: AsyncSession,
+    job: Import,
+    items: Sequence[Item],
+    *,
+    default_currency: str,
+    status_map: StatusMap,
+    is_trusted: bool = False,
+) -> None:
+    """Stage and merge what a followed store answered, as the next records of `job`, in the caller's transaction."""
+    staged = Staged()
+    after = job.merged_up_to
+    await _stage_batch(session, job.id, items, staged, status_map, after=after)
+    job.records_read += len(items)
+    job.records_rejected += staged.rejected
+    job.records_skipped += staged.skipped.total()
+    job.details = merge_counts(job.details, {"skipped": dict(staged.skipped), "warnings": dict(staged.warnings)})
+    if staged.records:
+        last = after + staged.records
+        merge = _Merge(
+            job.id,
+            job.source_website,
+            staged.records,
+            default_currency,
+            last,
+            after,
+            is_followed=True,
+            is_trusted=is_trusted,
+        )
+        _note(job, await merge.run_chunk(session))
+        job.merged_up_to = last
+        await session.execute(delete(ImportRecord).where(ImportRecord.import_id == job.id))
 
 
 async def _finish(session: AsyncSession, job: Import) -> None:

@@ -20,6 +20,13 @@ class ImportStatus(StrEnum):
     CANCELLED = "cancelled"  # what was merged until then stays
 
 
+class ImportOrigin(StrEnum):
+    FILE = "file"  # or records that were pushed
+    SYNC = "sync"  # a run over a store's changes, or over all of it
+    WEBHOOK = "webhook"  # what a store's webhooks brought on one day
+    REREAD = "reread"  # what was read from a store again on one day
+
+
 class RejectStatus(StrEnum):
     OPEN = "open"
     RETRIED = "retried"  # by another import, which took it or rejected it anew
@@ -30,20 +37,22 @@ _NONE = text("0")
 _NOTHING = text("'{}'")
 
 
-def _one_of(values: type[StrEnum]) -> str:
-    return f"status IN ({', '.join(repr(status.value) for status in values)})"
+def _one_of(column: str, values: type[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(each.value) for each in values)})"
 
 
 class Import(Identified, Base):
-    """One file's way into the tables. `merged_up_to` is the checkpoint: the last staged position that is in.
+    """The way of a file, or of what a store answered, into the tables.
 
-    `options` are those the file was read with (`formats.base.Options`); `retry_of` is the import whose rejects this
-    one tried again.
+    `merged_up_to` is the checkpoint: the last staged position that is in. `file_name` says what it is where there is
+    no file. `options` are those the file was read with (`formats.base.Options`); `retry_of` is the import whose rejects
+    this one tried again.
     """
 
     __tablename__ = "imports"
 
     source_website: Mapped[str] = mapped_column(String(100))
+    origin: Mapped[str] = mapped_column(String(20), default=ImportOrigin.FILE, server_default="file")
     file_name: Mapped[str] = mapped_column(String(255))
     format: Mapped[str] = mapped_column(String(50))
     dry_run: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
@@ -65,7 +74,8 @@ class Import(Identified, Base):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
-        CheckConstraint(_one_of(ImportStatus), name="status_known"),
+        CheckConstraint(_one_of("status", ImportStatus), name="status_known"),
+        CheckConstraint(_one_of("origin", ImportOrigin), name="origin_known"),
         Index("ix_imports_source_website", "source_website", "id"),
     )
 
@@ -102,6 +112,6 @@ class ImportReject(Identified, Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
 
     __table_args__ = (
-        CheckConstraint(_one_of(RejectStatus), name="status_known"),
+        CheckConstraint(_one_of("status", RejectStatus), name="status_known"),
         Index("ix_import_rejects_import_id", "import_id", "id"),
     )

@@ -3,6 +3,7 @@
 `kind` and `key` say what the record is on its website (see `SourceKind`): its own id where it has one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -124,6 +125,8 @@ class ReturnRecord:
 class OrderRecord:
     """`total_amount` is None where the website gives none; then it is what the ledger adds up to.
 
+    `status` is None where the format does not know the website's word for it, which `source_status` is.
+
     `refunds` are the refunds the payload lists, by their ids; a file without ids gives `refunded_total` instead.
     """
 
@@ -132,7 +135,7 @@ class OrderRecord:
     order_number: str
     consumer: ConsumerRecord
     lines: list[LineRecord]
-    status: OrderStatus
+    status: OrderStatus | None
     source_status: str | None
     placed_at: datetime | None
     currency: str | None
@@ -186,10 +189,14 @@ class Skipped:
 Item = Parsed | Rejected | Skipped
 
 
+# In JSON a quotation mark within a text has a backslash before it, so this is never a part of one.
+_DATED = re.compile(rb'"updated_at":(?:null|"[^"]*")')
+
+
 def encode(record: Record) -> tuple[bytes, bytes]:
-    """The record as JSON, and the hash by which an unchanged one is known."""
+    """The record as JSON, and the hash by which an unchanged one is known, whatever date it has now."""
     encoded = orjson.dumps(record, default=_encode_decimal, option=orjson.OPT_UTC_Z)
-    return encoded, blake2b(encoded, digest_size=16).digest()
+    return encoded, blake2b(_DATED.sub(b"", encoded), digest_size=16).digest()
 
 
 def _encode_decimal(value: Any) -> str:

@@ -38,6 +38,7 @@ from app.utils.clock import utc_now
 from app.utils.errors import Conflict, NotFound, Unprocessable
 from app.utils.listing import Listing, read_page
 from app.websites.models import SourceKind
+from app.websites.service import get_status_map
 
 BATCH = 1_000
 # Rejects wait in memory up to here, and beyond in a file.
@@ -166,7 +167,9 @@ async def retry_rejects(
     await _take(session, started, reject_ids)
     with tempfile.SpooledTemporaryFile(WAITING_BYTES) as file:
         await _copy_rejects(session, started, file)
-        staged = await stage(session, started.id, _read_all(file, _Reader.of(started)), progress=progress)
+        items = _read_all(file, _Reader.of(started))
+        status_map = await get_status_map(session, started.source_website)
+        staged = await stage(session, started.id, items, status_map=status_map, progress=progress)
     note_staged(started, staged)
     await session.flush()
     return started
@@ -196,7 +199,8 @@ async def retry_reject(
         items = list(_Reader.of(started).read(corrected))
     except UnreadableFile as error:
         raise Unprocessable(error.detail, field="raw") from None
-    note_staged(started, await stage(session, started.id, iter(items)))
+    status_map = await get_status_map(session, started.source_website)
+    note_staged(started, await stage(session, started.id, iter(items), status_map=status_map))
     await session.flush()
     return started
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.dependencies import get_current_admin
 from app.config import Settings
-from app.database import ReadSessionDep, SessionDep
-from app.ingest import rejects, service, values
+from app.database import DatabaseDep, ReadSessionDep, SessionDep
+from app.ingest import rejects, service, values, watch
 from app.ingest.formats.base import Options
 from app.ingest.jobs import defer_merge
 from app.ingest.mapping import read_mapping
@@ -156,6 +157,23 @@ async def list_imports(query: Annotated[ImportQuery, Query()], session: ReadSess
 async def get_import(import_id: PathId, session: ReadSessionDep) -> Import:
     """One import's report; `status` tells whether it is still being merged."""
     return await service.get_import(session, import_id)
+
+
+async def find_import(import_id: PathId, session: ReadSessionDep) -> int:
+    """Before the first event: afterwards it is too late for a 404."""
+    return (await service.get_import(session, import_id)).id
+
+
+@router.get("/{import_id}/events", response_class=EventSourceResponse, responses=responses(404))
+async def watch_import(
+    found_id: Annotated[int, Depends(find_import, scope="function")], database: DatabaseDep
+) -> AsyncIterator[ServerSentEvent]:
+    """The report as server-sent events: "progress" when it changes, and "end" when the import has ended.
+
+    Each has the whole report as its data, so that a client that was cut off only has to connect again.
+    """
+    async for job, has_ended in watch.follow_import(database, found_id):
+        yield ServerSentEvent(data=ImportRead.model_validate(job), event="end" if has_ended else "progress")
 
 
 @router.post("/{import_id}/cancel", response_model=ImportRead, responses=responses(404, 409))

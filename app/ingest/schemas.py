@@ -5,7 +5,7 @@ from fastapi import UploadFile
 from pydantic import Field, field_validator
 
 from app.ingest.formats.base import Returns
-from app.ingest.models import ImportStatus, RejectStatus
+from app.ingest.models import ImportOrigin, ImportStatus, RejectStatus
 from app.utils.pagination import PageQuery
 from app.utils.schemas import Id, ReadSchema, Schema, WebsiteName
 
@@ -66,6 +66,21 @@ class Change(ReadSchema):
     fields: dict[str, tuple[Any, Any]] = Field(examples=[{"price": ["9.00", "9.50"]}])
 
 
+class SyncDetails(ReadSchema):
+    """What a run over a store covered. Times are the store's own."""
+
+    resource: str = Field(examples=["orders"])
+    since: datetime | None = Field(None, description="changes after it were read; null: everything")
+    up_to: datetime | None = Field(None, description="every change until then is here")
+    began_at: datetime | None = None
+    expected: int | None = Field(None, description="how many records the store says there are to read")
+    requests: int | None = Field(None, description="made of the store, retries among them")
+    listed: int | None = Field(None, description="of a sweep: records that the store has")
+    missing: int | None = Field(None, description="of a sweep: records that were not here")
+    vanished: int | None = Field(None, description="of a sweep: records of ours that the store has no longer")
+    different: int | None = Field(None, description="of a sweep: orders that were not the same")
+
+
 class ImportDetails(ReadSchema):
     kinds: dict[str, Counts] = Field(default_factory=dict, description="outcomes by the kind of record")
     skipped: Counts = Field(default_factory=dict, description="records left out, by the rule that says so")
@@ -82,6 +97,7 @@ class ImportDetails(ReadSchema):
     also_created: Counts = Field(
         default_factory=dict, description="consumers and products that only orders told of", examples=[{"products": 14}]
     )
+    sync: SyncDetails | None = None
 
 
 class ImportRead(ReadSchema):
@@ -89,6 +105,9 @@ class ImportRead(ReadSchema):
 
     id: int
     source_website: str
+    origin: ImportOrigin = Field(
+        description="where its records came from: a file, a run over a store, a day's webhooks, or what was read again"
+    )
     file_name: str
     format: str = Field(examples=["shopify_orders_csv"])
     dry_run: bool
@@ -163,6 +182,7 @@ class RejectsDismissal(Schema):
 class ImportQuery(PageQuery):
     sort: Literal["id", "-id"] = "-id"
     source_website: WebsiteName | None = None
+    origin: ImportOrigin | None = None
     status: ImportStatus | None = None
 
 

@@ -12,13 +12,13 @@ from app.ingest.formats import find_format
 from app.ingest.formats.base import Options
 from app.ingest.loader import Progress, Staged, no_progress, stage
 from app.ingest.mapping import Mapping
-from app.ingest.models import Import, ImportRecord, ImportStatus
+from app.ingest.models import Import, ImportOrigin, ImportRecord, ImportStatus
 from app.ingest.reading import Limits, SourceFile
 from app.ingest.schemas import ImportQuery
 from app.utils.clock import utc_now
 from app.utils.errors import Conflict, NotFound, Unprocessable
 from app.utils.listing import Listing, read_page
-from app.websites.service import ensure_website, get_mapping, keep_mapping
+from app.websites.service import ensure_website, get_mapping, get_status_map, keep_mapping
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ async def stage_import(
     )
     session.add(started)
     await session.flush()
-    staged = await stage(session, started.id, format_.read(file, options), progress=progress)
+    status_map = await get_status_map(session, request.source_website)
+    items = format_.read(file, options)
+    staged = await stage(session, started.id, items, status_map=status_map, progress=progress)
     note_staged(started, staged)
     if not file.is_json:
         layout = options.mapping or Mapping()
@@ -104,9 +106,12 @@ async def cancel_import(session: AsyncSession, import_id: int) -> Import:
         return found
     if found.status not in {ImportStatus.QUEUED, ImportStatus.RUNNING}:
         raise Conflict(f"Import {import_id} has {found.status}; only a queued or running one can be cancelled.")
-    last = await session.scalar(select(func.max(ImportRecord.position)).where(ImportRecord.import_id == import_id))
     found.status, found.finished_at = ImportStatus.CANCELLED, utc_now()
-    found.error = f"Cancelled when {found.merged_up_to} of {last or 0} records were merged; the rest was left out."
+    if found.origin == ImportOrigin.FILE:
+        last = await session.scalar(select(func.max(ImportRecord.position)).where(ImportRecord.import_id == import_id))
+        found.error = f"Cancelled when {found.merged_up_to} of {last or 0} records were merged; the rest was left out."
+    else:
+        found.error = f"Cancelled when {found.merged_up_to} records were merged; the next run goes on from there."
     await session.execute(delete(ImportRecord).where(ImportRecord.import_id == import_id))
     await session.flush()
     return found
@@ -116,6 +121,7 @@ LISTING = Listing(
     rows=select(*Import.__table__.columns),
     filters={
         "source_website": Import.source_website == bindparam("source_website"),
+        "origin": Import.origin == bindparam("origin"),
         "status": Import.status == bindparam("status"),
     },
     sorts={"id": Import.id},
@@ -127,6 +133,7 @@ async def list_imports(session: AsyncSession, request: ImportQuery) -> dict[str,
 
 
 async def list_unfinished(session: AsyncSession) -> list[int]:
-    """The ids of the imports whose merge has still to begin or to end, the oldest first."""
+    """The ids of the files' imports whose merge has still to begin or to end, the oldest first."""
     unfinished = Import.status.in_([ImportStatus.QUEUED, ImportStatus.RUNNING])
-    return list(await session.scalars(select(Import.id).where(unfinished).order_by(Import.id)))
+    of_files = Import.origin == ImportOrigin.FILE
+    return list(await session.scalars(select(Import.id).where(of_files, unfinished).order_by(Import.id)))

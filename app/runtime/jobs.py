@@ -9,13 +9,14 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
+from typing import Any
 
 from procrastinate import App, PsycopgConnector
 from sqlalchemy import make_url
 
 from app.database import Database
 
-TASK_MODULES = ("app.ingest.jobs", "app.orders.jobs")
+TASK_MODULES = ("app.ingest.jobs", "app.orders.jobs", "app.sync.jobs")
 # A worker that has been silent for this long is taken for dead, and its jobs are run again.
 DEAD_AFTER_SECONDS = 20.0
 SHUTDOWN_SECONDS = 10.0
@@ -26,8 +27,10 @@ queue = App(connector=PsycopgConnector())
 
 
 @asynccontextmanager
-async def running_worker(database: Database, *, concurrency: int = 1) -> AsyncIterator[asyncio.Task[None]]:
-    """A worker for the time of the `with`; tasks find `database` in `additional_context`.
+async def running_worker(
+    database: Database, *, concurrency: int = 1, **tools: Any
+) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker for the time of the `with`; tasks find `database` and the other tools in `additional_context`.
 
     On leaving, running jobs get SHUTDOWN_SECONDS to end; those that do not are run again by the next worker.
     """
@@ -36,7 +39,7 @@ async def running_worker(database: Database, *, concurrency: int = 1) -> AsyncIt
     connector = PsycopgConnector(conninfo=_libpq_url(database.url), min_size=1, max_size=concurrency + 2, timeout=5.0)
     with queue.replace_connector(connector) as app:
         async with app.open_async():
-            worker = asyncio.create_task(_work(app, database, concurrency), name="job worker")
+            worker = asyncio.create_task(_work(app, {"database": database} | tools, concurrency), name="job worker")
             rescuer = asyncio.create_task(_rescue_orphans(app), name="job rescuer")
             try:
                 yield worker
@@ -47,7 +50,7 @@ async def running_worker(database: Database, *, concurrency: int = 1) -> AsyncIt
                         await task
 
 
-async def _work(app: App, database: Database, concurrency: int) -> None:
+async def _work(app: App, tools: dict[str, Any], concurrency: int) -> None:
     """Until cancelled: a worker ends when the database goes away, and the next one begins when it is back."""
     task = asyncio.current_task()
     assert task is not None
@@ -60,7 +63,7 @@ async def _work(app: App, database: Database, concurrency: int) -> None:
                 stalled_worker_timeout=DEAD_AFTER_SECONDS,
                 update_heartbeat_interval=DEAD_AFTER_SECONDS / 4,
                 delete_jobs="successful",
-                additional_context={"database": database},
+                additional_context=tools,
             )
         except Exception:
             if task.cancelling():  # without the database a worker ends with that error in place of the cancellation

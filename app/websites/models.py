@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
+    Text,
     UniqueConstraint,
     func,
     text,
@@ -18,22 +19,56 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Base, Identified
+from app.database import Base, Identified, Timestamped
 from app.utils.clock import utc_now
 
 
-class Website(Base):
+class Platform(StrEnum):
+    WOOCOMMERCE = "woocommerce"
+    SHOPIFY = "shopify"
+
+
+_NOTHING = text("'{}'")
+
+
+class Website(Timestamped, Base):
     """A value of `source_website`. Its row appears with the first record that names it.
 
-    `mapping` tells how the website's own files are read (`ingest.mapping.Mapping`).
+    With a `platform` it is a registered store, which is followed while it `is_active`. `credentials` and
+    `webhook_secrets` are sealed (`websites.vault`). `schedule` and `reconcile_schedule` are cron lines in UTC.
+    `mapping` tells how the website's own files are read (`ingest.mapping.Mapping`), `status_map` what its words for an
+    order's status mean here, and `traits` what was learned of the store by asking it.
     """
 
     __tablename__ = "websites"
 
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    platform: Mapped[str | None] = mapped_column(String(20))
+    base_url: Mapped[str | None] = mapped_column(String(500))
+    credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
+    webhook_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
     currency: Mapped[str | None] = mapped_column(String(3))
+    time_zone: Mapped[str | None] = mapped_column(String(64))
+    status_map: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
+    traits: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
     mapping: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    schedule: Mapped[str | None] = mapped_column(String(100))
+    reconcile_schedule: Mapped[str | None] = mapped_column(String(100))
+    next_sync_at: Mapped[datetime | None]
+    next_reconcile_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint(f"platform IN ({', '.join(repr(each.value) for each in Platform)})", name="platform_known"),
+        CheckConstraint(
+            "platform IS NULL OR (base_url IS NOT NULL AND credentials IS NOT NULL)", name="store_complete"
+        ),
+    )
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether what is here is kept in step with a store, which can be asked."""
+        return self.platform is not None and self.is_active
 
 
 class SourceKind(StrEnum):
@@ -70,7 +105,7 @@ class SourceRecord(Identified, Base):
     content_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     source_updated_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
-    said: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    said: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
     created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
 
     __table_args__ = (
@@ -81,3 +116,24 @@ class SourceRecord(Identified, Base):
         Index("ix_source_records_product_id", "product_id", postgresql_where=text("product_id IS NOT NULL")),
         Index("ix_source_records_order_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),
     )
+
+
+class Reread(Base):
+    """A record of a followed store that is to be read again: what came of it last could not be trusted.
+
+    `external_id` is that of the order, the customer, or the product; for a variation it is the product's, of which
+    all variations are read. `asked_at` tells a request that came while it was being read from the one that was.
+    """
+
+    __tablename__ = "rereads"
+
+    source_website: Mapped[str] = mapped_column(
+        String(100), ForeignKey("websites.name", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    external_id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(20))
+    asked_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.clock_timestamp())
+    attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    not_before: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)

@@ -28,23 +28,23 @@ _context.set_forkserver_preload([__name__])
 
 def start_import(url: str, path: Path, website: str, chunk_size: int) -> ForkServerProcess:
     """Read and merge the file, as the command line does."""
-    return _start(_import, url, path, website, chunk_size)
+    return start(_import, url, path, website, chunk_size)
 
 
 def start_resume(url: str, import_id: int, chunk_size: int) -> ForkServerProcess:
     """Merge on from the checkpoint, as a job does."""
-    return _start(_resume, url, import_id, chunk_size)
+    return start(_resume, url, import_id, chunk_size)
 
 
 def start_worker(url: str, dead_after: float) -> ForkServerProcess:
     """Run the jobs of the queue until killed; a worker silent for so many seconds is taken for dead."""
-    return _start(_work, url, dead_after)
+    return start(_work, url, dead_after)
 
 
 def measure_peak(url: str, path: Path, website: str, chunk_size: int) -> int:
     """Import the file; the most memory its process held, in bytes."""
     peaks: SimpleQueue[int] = _context.SimpleQueue()
-    join(_start(_measure, url, path, website, chunk_size, peaks))
+    join(start(_measure, url, path, website, chunk_size, peaks))
     return peaks.get()
 
 
@@ -67,7 +67,7 @@ def kill_after(process: ForkServerProcess, seconds: float) -> bool:
     return process.exitcode == KILLED
 
 
-def _start(work: Any, *arguments: Any) -> ForkServerProcess:
+def start(work: Any, *arguments: Any) -> ForkServerProcess:
     process = _context.Process(target=work, args=arguments, daemon=True)
     process.start()
     return process

@@ -131,9 +131,9 @@ def test_statuses(read: Any, status: str, ours: str):
     assert order.status == ours
 
 
-def test_an_unknown_status_is_noted(read: Any):
+def test_an_unknown_status_is_left_open(read: Any):
     (item,) = read(as_csv(row(status="lost")))
-    assert (item.record.status, item.warnings) == ("pending", ["status 'lost' is unknown and was taken as pending"])
+    assert (item.record.status, item.record.source_status, item.warnings) == (None, "lost", [])
 
 
 def test_nobody(read: Any):

@@ -251,7 +251,7 @@ def _build_order(payload: Payload, notes: Notes) -> OrderRecord:
         order_number=values.key(number, "number")[:100],
         consumer=_build_order_consumer(payload, key, notes),
         lines=lines,
-        status=_map_status(payload, source_status, notes),
+        status=_map_status(payload, source_status),
         source_status=source_status[:50] or None,
         placed_at=_moment(payload, "date_created"),
         currency=values.currency(payload.get("currency")),
@@ -267,13 +267,11 @@ def _build_order(payload: Payload, notes: Notes) -> OrderRecord:
     )
 
 
-def _map_status(payload: Payload, status: str, notes: Notes) -> OrderStatus:
+def _map_status(payload: Payload, status: str) -> OrderStatus | None:
     if status == "refunded":
         was_completed = bool(payload.get("date_completed_gmt") or payload.get("date_completed"))
         return OrderStatus.DELIVERED if was_completed else OrderStatus.CANCELLED
-    if status not in STATUSES:
-        notes.append(f"status {status[:50]!r} is not one of WooCommerce's own and was taken as pending")
-    return STATUSES.get(status, OrderStatus.PENDING)
+    return STATUSES.get(status)
 
 
 def _build_lines(payload: Payload, notes: Notes) -> tuple[list[LineRecord], Decimal]:

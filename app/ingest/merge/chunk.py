@@ -1,11 +1,11 @@
 """The chunk at work: its records, and what becomes of each."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, CursorResult, DateTime, Text, bindparam, text
+from sqlalchemy import BigInteger, Boolean, CursorResult, DateTime, Text, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -14,7 +14,21 @@ ORDERS = "('order', 'order_key')"
 CONSUMERS = "('consumer', 'guest', 'anonymous')"
 PRODUCTS = "('product', 'product_key')"
 
-_TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), str: Text(), datetime: DateTime(timezone=True)}
+_TYPES: dict[type, TypeEngine[Any]] = {
+    bool: Boolean(),
+    int: BigInteger(),
+    str: Text(),
+    datetime: DateTime(timezone=True),
+}
+
+
+@lru_cache(maxsize=1024)
+def _prepare(statement: str, types: tuple[tuple[str, type], ...]) -> TextClause:
+    """Typed, since PostgreSQL would deduce one type here and another there."""
+    clause = text(statement)
+    bound = clause._bindparams
+    return clause.bindparams(*(bindparam(name, type_=_TYPES[kind]) for name, kind in types if name in bound))
+
 
 # For the other links of a row that the record `n` has changed: what they left there is there no longer, so their
 # records are no repetitions when they come again, unless `n` comes with them.
@@ -27,7 +41,11 @@ OVERRIDDEN_BY = """
 
 @dataclass
 class Chunk:
-    """One transaction's share of an import: positions `after` < p <= `up_to`."""
+    """One transaction's share of an import: positions `after` < p <= `up_to`.
+
+    The website of a followed one is asked again where two of its answers contradict each other. What `is_trusted` was
+    read from it for that reason, by id and just now: it counts, whatever was told before.
+    """
 
     session: AsyncSession
     import_id: int
@@ -36,24 +54,26 @@ class Chunk:
     up_to: int
     now: datetime
     default_currency: str
+    is_followed: bool = False
+    is_trusted: bool = False
     warnings: dict[str, int] = field(default_factory=dict)
     implied: dict[str, int] = field(default_factory=dict)
     """Rows that appeared without a record of their own: guests, and products first met in a line."""
 
     async def run(self, statement: str, **more: Any) -> CursorResult[Any]:
-        parameters: Mapping[str, Any] = {
+        parameters = {
             "import_id": self.import_id,
             "website": self.website,
             "after": self.after,
             "up_to": self.up_to,
             "now": self.now,
             "default_currency": self.default_currency,
+            "is_followed": self.is_followed,
+            "is_trusted": self.is_trusted,
             **more,
         }
-        clause = text(statement)
-        # Typed, since PostgreSQL would deduce one type here and another there.
-        wanted = [bindparam(name, parameters[name], _TYPES[type(parameters[name])]) for name in clause._bindparams]
-        result = await self.session.execute(clause.bindparams(*wanted))
+        types = tuple((name, type(value)) for name, value in parameters.items())
+        result = await self.session.execute(_prepare(statement, types), parameters)
         assert isinstance(result, CursorResult)
         return result
 
@@ -77,7 +97,8 @@ _TABLES = (
     "moved_consumers, renamed_products, chunk_references, moved_references, priced_lines, followers",
     """
     CREATE TEMP TABLE chunk (
-        position bigint PRIMARY KEY, kind text, key text, content_hash bytea, record jsonb, outcome text
+        position bigint PRIMARY KEY, kind text, key text, content_hash bytea, record jsonb, outcome text,
+        is_touch boolean
     ) ON COMMIT DROP
     """,
 )
@@ -85,8 +106,25 @@ _TABLES = (
 # What a website dated is not replaced by what has no date, such as an export without ids beside answers of its API.
 # A record that stands again later in the file is superseded: the last in file order wins, and a file imported
 # twice then finds every record as it left it. A refund that its order has dropped stays so when its own record is
-# only repeated.
-_FILL = """
+# only repeated. What was deleted stays so, until the website dates it later than anything it said before. Of a store
+# that can be asked, what contradicts that it was deleted, or what is of the same second and not the same, is not taken
+# but read again.
+# A touch is the same content with a later date, as of an order that somebody has looked at: its link takes the date,
+# since what comes with an older one is stale from now on, and its row is left alone.
+_IS_SAME = """
+    s.content_hash = r.content_hash AND (s.deleted_at IS NULL OR r.kind = 'refund') AND (
+        s.said -> 'overridden_by' IS NULL OR EXISTS (
+            SELECT 1 FROM import_records other
+            WHERE other.import_id = r.import_id AND other.kind = s.said #>> '{overridden_by,kind}'
+            AND other.key = s.said #>> '{overridden_by,key}'
+            AND encode(other.content_hash, 'hex') = s.said #>> '{overridden_by,hash}'
+        )
+    )
+"""
+_IS_LATER = """
+    coalesce((r.record ->> 'updated_at')::timestamptz > coalesce(s.source_updated_at, '-infinity'), false)
+"""
+_FILL = f"""
     INSERT INTO chunk
     SELECT r.position, r.kind, r.key, r.content_hash, r.record,
         CASE
@@ -95,22 +133,24 @@ _FILL = """
                 WHERE later.import_id = r.import_id AND later.kind = r.kind AND later.key = r.key
                 AND later.position > r.position
             ) THEN 'superseded'
-            WHEN s.content_hash = r.content_hash AND (s.deleted_at IS NULL OR r.kind = 'refund') AND (
-                s.said -> 'overridden_by' IS NULL OR EXISTS (
-                    SELECT 1 FROM import_records other
-                    WHERE other.import_id = r.import_id AND other.kind = s.said #>> '{overridden_by,kind}'
-                    AND other.key = s.said #>> '{overridden_by,key}'
-                    AND encode(other.content_hash, 'hex') = s.said #>> '{overridden_by,hash}'
+            WHEN {_IS_SAME} AND NOT {_IS_LATER} THEN 'unchanged'
+            WHEN :is_followed AND NOT :is_trusted AND r.kind IN ('order', 'product', 'consumer') AND (
+                s.deleted_at IS NOT NULL OR (
+                    s.content_hash <> r.content_hash AND s.source_updated_at = (r.record ->> 'updated_at')::timestamptz
                 )
-            ) THEN 'unchanged'
-            WHEN s.content_hash IS NOT NULL
+            ) THEN 'reread'
+            WHEN NOT :is_trusted AND s.deleted_at IS NOT NULL AND r.kind <> 'refund' AND coalesce(
+                (r.record ->> 'updated_at')::timestamptz <= coalesce(s.source_updated_at, 'infinity'), true
+            ) THEN 'stale'
+            WHEN NOT :is_trusted AND s.content_hash IS NOT NULL
                 AND s.source_updated_at > coalesce((r.record ->> 'updated_at')::timestamptz, '-infinity') THEN 'stale'
             WHEN r.kind = 'order_key' AND EXISTS (
                 SELECT 1 FROM orders o JOIN source_records owner ON owner.order_id = o.id
                 WHERE o.source_website = :website AND o.order_number = r.record ->> 'order_number'
                 AND owner.kind = 'order' AND owner.content_hash IS NOT NULL AND owner.source_updated_at IS NOT NULL
             ) THEN 'known_by_id'
-        END
+        END,
+        {_IS_SAME} IS TRUE
     FROM import_records r
     LEFT JOIN source_records s ON s.source_website = :website AND s.kind = r.kind AND s.external_id = r.key
     WHERE r.import_id = :import_id AND r.position > :after AND r.position <= :up_to
@@ -127,6 +167,22 @@ async def open_chunk(chunk: Chunk) -> int:
 
 
 async def read_outcomes(chunk: Chunk) -> list[tuple[str, str, int]]:
-    """(kind, outcome, count); an outcome is created, updated, unchanged, superseded, stale or known_by_id."""
+    """(kind, outcome, count); an outcome is created, updated, unchanged, superseded, stale, reread or known_by_id."""
     found = (await chunk.run(_OUTCOMES)).all()
     return [(row.kind, row.outcome, row.records) for row in found]
+
+
+# A variation is read with its product. A consumer is a customer of the store.
+_ASK_AGAIN = """
+    INSERT INTO rereads (source_website, kind, external_id, reason)
+    SELECT DISTINCT :website, kind, coalesce(record ->> 'parent_key', key), 'contradiction'
+    FROM chunk WHERE outcome = 'reread'
+    ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
+        asked_at = clock_timestamp(), not_before = NULL, attempts = 0
+"""
+
+
+async def ask_again(chunk: Chunk) -> None:
+    """Note what its store has to be asked for again."""
+    if chunk.is_followed:
+        await chunk.run(_ASK_AGAIN)

@@ -28,6 +28,14 @@ _LAY_OUT = (
     ) AS r(kind text, key text, email text, name text, phone text, via text, updated_at timestamptz, addresses jsonb)
     WHERE c.outcome IS NULL AND c.kind IN ('consumer', 'guest', 'anonymous', 'order', 'order_key')
     """,
+    # A store that deletes an account leaves its orders to nobody, under the same e-mail and without a word: they stay
+    # that person's.
+    """
+    UPDATE chunk_consumers c SET kind = 'consumer', key = substr(s.said ->> 'consumer', length('consumer:') + 1)
+    FROM chunk o JOIN source_records s ON s.source_website = :website AND s.kind = o.kind AND s.external_id = o.key
+    WHERE o.position = c.position AND o.kind = 'order' AND c.kind <> 'consumer'
+    AND s.said ->> 'consumer' LIKE 'consumer:%' AND coalesce(s.said ->> 'email', c.email, '') = coalesce(c.email, '')
+    """,
     """
     UPDATE chunk_consumers c SET user_id = s.user_id, said_email = s.claimed_email
     FROM source_records s
@@ -104,7 +112,7 @@ _TAKE_OVER = (
 
 # One record makes the row; the others of the same person, here or from before, join it.
 _SET_OUTCOMES = f"""
-    UPDATE chunk c SET outcome = coalesce((
+    UPDATE chunk c SET outcome = CASE WHEN c.is_touch THEN 'unchanged' ELSE coalesce((
         SELECT CASE WHEN f.makes THEN 'created' ELSE 'merged' END
         FROM (
             SELECT kind, key, held IS NOT NULL AND row_number() OVER (
@@ -112,7 +120,7 @@ _SET_OUTCOMES = f"""
             ) = 1 AS makes
             FROM fresh_consumers
         ) f WHERE f.kind = c.kind AND f.key = c.key
-    ), 'updated')
+    ), 'updated') END
     WHERE c.outcome IS NULL AND c.kind IN {CONSUMERS}
 """
 
@@ -172,7 +180,8 @@ _LINK = f"""
     FROM chunk_consumers LEFT JOIN LATERAL unnest(told) AS hash ON true
     GROUP BY kind, key
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
-        user_id = excluded.user_id, deleted_at = NULL, said = {_SAID},
+        user_id = excluded.user_id, said = {_SAID},
+        deleted_at = CASE WHEN excluded.content_hash IS NULL THEN s.deleted_at END,
         claimed_email = CASE WHEN s.kind = 'consumer' THEN nullif(({_SAID}) ->> 'email', '') END,
         content_hash = coalesce(excluded.content_hash, s.content_hash),
         source_updated_at = CASE WHEN excluded.content_hash IS NOT NULL THEN excluded.source_updated_at

@@ -13,8 +13,8 @@ _LAY_OUT = (
         placed_at timestamptz, currency text, total_amount numeric, discount_total numeric, shipping_total numeric,
         tax_total numeric, fee_total numeric, refunded_total numeric, tax_included boolean, is_test boolean,
         updated_at timestamptz, content_hash bytea, lines_hash text, order_id bigint, user_id bigint,
-        lines_total numeric, priced boolean, said_status text, said_lines text, consumer text, refund_keys jsonb,
-        is_known boolean
+        lines_total numeric, priced boolean, said_status text, said_lines text, consumer text, email text,
+        refund_keys jsonb, is_known boolean
     ) ON COMMIT DROP
     """,
     f"""
@@ -23,7 +23,11 @@ _LAY_OUT = (
         r.total_amount, r.discount_total, r.shipping_total, r.tax_total, r.fee_total, r.refunded_total,
         r.tax_included, r.is_test, r.updated_at, c.content_hash, md5((c.record -> 'lines')::text), s.order_id,
         k.user_id, NULL, NULL, s.said ->> 'status', s.said ->> 'lines', k.kind || ':' || k.key,
-        (SELECT jsonb_agg(refund -> 'key') FROM jsonb_array_elements(c.record -> 'refunds') AS refund),
+        CASE WHEN k.kind = 'consumer' THEN k.email END,
+        coalesce(
+            (SELECT jsonb_agg(refund -> 'key') FROM jsonb_array_elements(c.record -> 'refunds') AS refund),
+            CASE WHEN :is_trusted THEN '[]'::jsonb END
+        ),
         s.order_id IS NOT NULL
     FROM chunk c CROSS JOIN LATERAL jsonb_to_record(c.record) AS r(
         order_number text, status text, source_status text, placed_at timestamptz, currency text,
@@ -113,8 +117,8 @@ _CREATE = f"""
 
 _TAKE_OVER = (
     """
-    UPDATE chunk c SET outcome = CASE WHEN n.order_id IS NULL THEN 'created' WHEN n.is_known THEN 'updated'
-        ELSE 'merged' END
+    UPDATE chunk c SET outcome = CASE WHEN n.order_id IS NULL THEN 'created' WHEN c.is_touch THEN 'unchanged'
+        WHEN n.is_known THEN 'updated' ELSE 'merged' END
     FROM chunk_orders n WHERE n.position = c.position
     """,
     """
@@ -163,7 +167,7 @@ _LINK = """
     )
     SELECT :website, kind, key, order_id, content_hash, updated_at,
         jsonb_strip_nulls(jsonb_build_object(
-            'status', status, 'lines', lines_hash, 'consumer', consumer, 'refunds', refund_keys,
+            'status', status, 'lines', lines_hash, 'consumer', consumer, 'email', email, 'refunds', refund_keys,
             'is_summed', CASE WHEN total_amount IS NULL THEN true END
         )), :now
     FROM chunk_orders
@@ -175,8 +179,8 @@ _LINK = """
 
 _OVERRIDE = f"""
     UPDATE source_records s SET said = s.said || {OVERRIDDEN_BY}
-    FROM chunk_orders n
-    WHERE s.order_id = n.order_id AND s.kind IN ('order', 'order_key') AND s.content_hash IS NOT NULL
+    FROM chunk_orders n JOIN chunk c USING (position)
+    WHERE s.order_id = n.order_id AND s.kind IN ('order', 'order_key') AND s.content_hash IS NOT NULL AND NOT c.is_touch
     AND (s.kind, s.external_id) <> (n.kind, n.key)
 """
 
@@ -249,7 +253,8 @@ _LINK_REFUNDS = f"""
 """
 
 # An order that lists refunds lists all it had when it was written; an empty list says nothing, since some versions
-# always send one. So a refund that is not in the list is gone, unless it is younger than the list.
+# always send one, unless the order was read for its own sake. So a refund that is not in the list is gone, unless it
+# is younger than the list.
 _SETTLE_REFUNDS = """
     UPDATE source_records s SET deleted_at = CASE WHEN known.lives THEN NULL ELSE :now END
     FROM (

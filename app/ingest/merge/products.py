@@ -140,6 +140,7 @@ _TAKE_OVER_RECORDS = (
     """
     UPDATE chunk c SET outcome = CASE
         WHEN n.product_id IS NULL THEN 'created'
+        WHEN c.is_touch THEN 'unchanged'
         WHEN n.kind = 'product_key' AND EXISTS (
             SELECT 1 FROM source_records owner
             WHERE owner.product_id = n.product_id AND owner.kind = 'product' AND owner.content_hash IS NOT NULL

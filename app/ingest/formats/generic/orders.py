@@ -138,7 +138,7 @@ def _build_order(order: Order, notes: Notes) -> OrderRecord:
             {name: first(name) for name in (*CONSUMER_COLUMNS, "placed_at")}, order_id or number, notes
         ),
         lines=[_build_line(line.line, notes) for line in sold],
-        status=_map_status(first("status"), notes),
+        status=STATUSES.get(values.text(first("status")).lower()),
         source_status=values.text(first("status"))[:50] or None,
         placed_at=values.moment(first("placed_at"), "placed_at"),
         currency=values.currency(first("currency")),
@@ -283,10 +283,3 @@ def _build_return(order: Order, line: Row, mark: str, notes: Notes) -> ReturnRec
         name=values.fitted(name, 255, "product name", notes) or None,
         amount=abs(amount),
     )
-
-
-def _map_status(given: Any, notes: Notes) -> OrderStatus:
-    word = values.text(given).lower()
-    if word not in STATUSES:
-        notes.append(f"status {word[:50]!r} is unknown and was taken as pending")
-    return STATUSES.get(word, OrderStatus.PENDING)

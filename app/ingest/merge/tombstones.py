@@ -1,0 +1,71 @@
+"""What a website has no longer: its record keeps a tombstone, and our row says so.
+
+An order is cancelled, a product no longer active, with all its variations; a consumer stays who they are.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+DELETED = "deleted"
+"""The `source_status` of an order that its website has no longer."""
+
+# Typed, since PostgreSQL would not know of which type the parameters are.
+_GIVEN = """
+    WITH given AS (
+        SELECT CAST(:website AS text) AS website, CAST(:kind AS text) AS kind, CAST(:ids AS text[]) AS ids,
+            CAST(:now AS timestamptz) AS now
+    )
+"""
+# Also where nothing is known of it yet: its creation may still be on its way to us.
+_BURY = f"""
+    {_GIVEN}
+    INSERT INTO source_records AS s (source_website, kind, external_id, deleted_at, created_at)
+    SELECT website, kind, unnest(ids), now, now FROM given
+    ON CONFLICT (source_website, kind, external_id) DO UPDATE SET deleted_at = excluded.deleted_at
+    WHERE s.deleted_at IS NULL
+"""
+_BURY_VARIATIONS = f"""
+    {_GIVEN}
+    UPDATE source_records s SET deleted_at = given.now FROM given
+    WHERE s.source_website = given.website AND s.kind = 'product' AND s.said ->> 'parent' = ANY(given.ids)
+    AND s.deleted_at IS NULL
+"""
+_CANCEL_ORDERS = f"""
+    {_GIVEN}, gone AS (
+        UPDATE source_records s SET said = s.said || '{{"status": "cancelled"}}' FROM given
+        WHERE s.source_website = given.website AND s.kind = 'order' AND s.external_id = ANY(given.ids)
+        AND s.deleted_at = given.now
+        RETURNING s.order_id, s.deleted_at
+    )
+    UPDATE orders o SET status = 'cancelled', source_status = '{DELETED}', updated_at = gone.deleted_at
+    FROM gone WHERE o.id = gone.order_id
+"""
+_DEACTIVATE_PRODUCTS = f"""
+    {_GIVEN}, gone AS (
+        UPDATE source_records s SET said = s.said || '{{"is_active": false}}' FROM given
+        WHERE s.source_website = given.website AND s.kind = 'product' AND s.deleted_at = given.now
+        AND (s.external_id = ANY(given.ids) OR s.said ->> 'parent' = ANY(given.ids))
+        RETURNING s.product_id, s.deleted_at
+    )
+    UPDATE products p SET is_active = false, updated_at = gone.deleted_at
+    FROM gone WHERE p.id = gone.product_id AND p.is_active
+"""
+_STATEMENTS = {
+    "consumer": (_BURY,),
+    "order": (_BURY, _CANCEL_ORDERS),
+    "product": (_BURY, _BURY_VARIATIONS, _DEACTIVATE_PRODUCTS),
+}
+
+
+async def bury(session: AsyncSession, website: str, kind: str, external_ids: Sequence[str], now: datetime) -> None:
+    """Set tombstones for records of kind order, product or consumer, in the caller's transaction.
+
+    Needs the merge lock. Doing it again writes nothing.
+    """
+    if external_ids:
+        parameters = {"website": website, "kind": kind, "ids": list(external_ids), "now": now}
+        for statement in _STATEMENTS[kind]:
+            await session.execute(text(statement), parameters)

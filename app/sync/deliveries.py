@@ -1,0 +1,75 @@
+"""What a webhook's delivery says, by platform: signatures, topics, and what its body means."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from app.connectors.base import Payload, Raw, Resource
+from app.ingest.formats import woocommerce_json
+
+
+@dataclass
+class Meaning:
+    """`raws` are to be merged, `again` to be read from the store; a `note` says why there is neither."""
+
+    raws: list[Raw] = field(default_factory=list)
+    again: list[tuple[Resource, str]] = field(default_factory=list)
+    note: str | None = None
+
+
+def is_signed(body: bytes, signature: str, secrets: Sequence[str]) -> bool:
+    """Whether it is the base64 of the HMAC-SHA256 of the raw body, by one of the secrets; compared in constant time."""
+    try:
+        given = base64.b64decode(signature, validate=True)
+    except ValueError:
+        return False
+    made = (hmac.digest(secret.encode(), body, hashlib.sha256) for secret in secrets if secret)
+    return any(hmac.compare_digest(given, each) for each in made)
+
+
+# WooCommerce
+
+
+def is_woocommerce_ping(headers: Mapping[str, str], body: bytes) -> bool:
+    """What it sends, unsigned and without a topic, when a webhook is made; it wants 200."""
+    return (
+        "x-wc-webhook-topic" not in headers
+        and headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        and body.startswith(b"webhook_id=")
+        and body.removeprefix(b"webhook_id=").isdigit()
+    )
+
+
+_WOO_RESOURCES: dict[str, Resource] = {"order": "orders", "product": "products", "customer": "customers"}
+
+
+def read_woocommerce(topic: str, body: bytes) -> Meaning:
+    """Raises ValueError for a body that is no JSON object."""
+    payload = _object(body)
+    resource, _, event = topic.partition(".")
+    if resource not in _WOO_RESOURCES:
+        return Meaning(note=f"{topic} is nothing that is kept here")
+    if "id" not in payload:
+        # An order that was deleted between its event and its delivery: signed, and an error without an id.
+        return Meaning(note=f"the store's own error in place of a record: {str(payload.get('code', 'unknown'))[:100]}")
+    if event == "deleted" or payload.get("status") == "trash":
+        return Meaning(again=[(_WOO_RESOURCES[resource], str(payload["id"]))])
+    kind = woocommerce_json.find_kind(payload)
+    if kind is None:
+        return Meaning(again=[(_WOO_RESOURCES[resource], str(payload["id"]))])
+    return Meaning(raws=[Raw(kind, payload)])
+
+
+def _object(body: bytes) -> Payload:
+    try:
+        found: Any = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"the body is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError("the body is no JSON object")
+    return found

@@ -1,0 +1,146 @@
+"""Reading again, by id, what could not be trusted: what the store says then counts, whatever was told before."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from procrastinate.exceptions import AlreadyEnqueued
+from sqlalchemy import Select, delete, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import ConfigurationError
+from app.connectors.base import BATCH, Connector, Found, Resource
+from app.connectors.errors import StoreError
+from app.database import driver_connection
+from app.ingest.loader import take_batch, take_merge_lock
+from app.ingest.merge.tombstones import bury
+from app.ingest.models import ImportOrigin
+from app.runtime.jobs import queue
+from app.sync.platforms import KINDS, SyncContext, open_store, parse_all, platform_of
+from app.sync.service import get_daily_import
+from app.utils.clock import utc_now
+from app.websites.models import Reread, SourceRecord, Website
+from app.websites.service import get_website
+
+logger = logging.getLogger(__name__)
+
+RESOURCES: dict[str, Resource] = {kind: resource for resource, kind in KINDS.items()}
+LONGEST_WAIT = timedelta(hours=6)
+
+
+async def defer_rereads(session: AsyncSession, website: str) -> None:
+    """Queue the reading of what there is to read again, in the session's transaction; once is enough."""
+    if await session.scalar(select(_due(website).exists())):
+        task = queue.configure_task(
+            "reread_records",
+            connection=await driver_connection(session),
+            lock=f"reread {website}",
+            queueing_lock=f"reread {website}",
+        )
+        # The connection's own savepoint: a session's begins with its next statement, and this is none of its.
+        with suppress(AlreadyEnqueued):
+            async with (await session.connection()).begin_nested():
+                await task.defer_async(website=website)
+
+
+async def reread_records(context: SyncContext, website_name: str) -> int:
+    """Read again all that is due; how many records there were. What the store cannot give now is tried later.
+
+    Raises StoreError where the store as a whole cannot be read.
+    """
+    async with context.database.reads() as session:
+        website = await get_website(session, website_name)
+        if not website.is_followed or not await session.scalar(select(_due(website_name).exists())):
+            return 0
+    done = 0
+    try:
+        async with open_store(context, website) as store:
+            while batch := await _take_due(context, website_name):
+                await _reread(context, website, store, batch)
+                done += len(batch)
+    except (StoreError, ConfigurationError) as error:
+        logger.warning("Reading records of %s again: %s", website_name, error)
+        async with context.database.sessions.begin() as session:
+            later = utc_now() + timedelta(minutes=5)
+            await session.execute(
+                update(Reread).where(Reread.source_website == website_name).values(not_before=later, error=str(error))
+            )
+    return done
+
+
+def _due(website: str) -> Select[Reread]:
+    return (
+        select(Reread)
+        .where(Reread.source_website == website, or_(Reread.not_before.is_(None), Reread.not_before <= utc_now()))
+        .order_by(Reread.kind, Reread.asked_at)
+    )
+
+
+async def _take_due(context: SyncContext, website: str) -> list[Reread]:
+    """Of one kind."""
+    async with context.database.reads() as session:
+        due = list(await session.scalars(_due(website).limit(BATCH)))
+    return [each for each in due if each.kind == due[0].kind]
+
+
+async def _reread(context: SyncContext, website: Website, store: Connector, batch: Sequence[Reread]) -> None:
+    kind = batch[0].kind
+    asked = {each.external_id: each for each in batch}
+    found = await store.read_again(RESOURCES[kind], list(asked))
+    items = await asyncio.to_thread(parse_all, platform_of(website), found.raws)
+    async with context.database.sessions.begin() as session:
+        await take_merge_lock(session)
+        job = await get_daily_import(session, website, ImportOrigin.REREAD)
+        await take_batch(
+            session,
+            job,
+            items,
+            default_currency=website.currency or context.default_currency,
+            status_map=website.status_map,
+            is_trusted=True,
+        )
+        await bury(session, website.name, kind, found.gone, utc_now())
+        await bury_lost_variations(session, website.name, found.children)
+        await _settle(session, website.name, asked, found)
+
+
+async def _settle(session: AsyncSession, website: str, asked: Mapping[str, Reread], found: Found) -> None:
+    """Those that were read are done, unless they were asked for again meanwhile."""
+    done = [(each.kind, each.external_id, each.asked_at) for key, each in asked.items() if key not in found.failed]
+    if done:
+        await session.execute(
+            delete(Reread).where(
+                Reread.source_website == website,
+                tuple_(Reread.kind, Reread.external_id, Reread.asked_at).in_(done),
+            )
+        )
+    for key, reason in found.failed.items():
+        tried = asked[key].attempts + 1
+        await session.execute(
+            update(Reread)
+            .where(Reread.source_website == website, Reread.kind == asked[key].kind, Reread.external_id == key)
+            .values(
+                attempts=tried,
+                error=reason,
+                not_before=utc_now() + min(timedelta(minutes=2 ** min(tried, 20)), LONGEST_WAIT),
+            )
+        )
+
+
+async def bury_lost_variations(session: AsyncSession, website: str, children: Mapping[str, Sequence[str]]) -> None:
+    """The variations that we know of these products, and that are none of theirs any longer."""
+    if not children:
+        return
+    parent = SourceRecord.said["parent"].astext
+    known = await session.execute(
+        select(parent, SourceRecord.external_id).where(
+            SourceRecord.source_website == website,
+            SourceRecord.kind == "product",
+            parent.in_(children),
+            SourceRecord.deleted_at.is_(None),
+        )
+    )
+    lost = [key for product, key in known if key not in set(children[product])]
+    await bury(session, website, "product", lost, utc_now())

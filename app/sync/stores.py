@@ -1,0 +1,38 @@
+"""Asking a store whether it can be read."""
+
+from dataclasses import replace
+from typing import Any
+
+from app.config import ConfigurationError
+from app.connectors.client import Patience
+from app.connectors.errors import StoreError
+from app.sync.platforms import SyncContext, open_store
+from app.websites.models import Website
+from app.websites.service import get_store, get_website
+
+# Somebody waits for the answer.
+_WHILE_WAITED_FOR = Patience(attempts=2, wait_initial=0.5, wait_max=1.0, longest_retry_after=5.0, read=15.0, whole=30.0)
+
+
+async def check_store(context: SyncContext, name: str) -> dict[str, Any]:
+    """As `schemas.StoreTest`; what the store tells of itself is kept. Raises NotFound, or Conflict where it is none."""
+    async with context.database.reads() as session:
+        website: Website = await get_store(session, name)
+    hurried = replace(context, http=replace(context.http, patience=_WHILE_WAITED_FOR))
+    try:
+        async with open_store(hurried, website) as store:
+            told = await store.describe()
+    except (StoreError, ConfigurationError) as error:
+        return {"ok": False, "problem": str(error)}
+    async with context.database.sessions.begin() as session:
+        row = await get_website(session, name, for_update=True)
+        row.currency = told.currency or row.currency
+        row.time_zone = told.time_zone or row.time_zone
+        row.traits = row.traits | told.traits
+    return {
+        "ok": True,
+        "name": told.name,
+        "currency": told.currency,
+        "time_zone": told.time_zone,
+        "version": told.version,
+    }
