@@ -6,6 +6,7 @@ from sqlalchemy.schema import SchemaItem
 import app.auth.models
 import app.ingest.models
 import app.orders.models
+import app.privacy.models
 import app.products.models
 import app.sync.models
 import app.users.models

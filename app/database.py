@@ -80,7 +80,7 @@ class Database:
 
     `reads` runs in autocommit mode, on connections of its own that are always in it: a GET costs no BEGIN, no ROLLBACK
     and no switching. Each engine has at most `pool_size` connections, and opens none beyond it for a moment: opening
-    one costs as much as several requests.
+    one costs as much as several requests. `info` is what every session carries in its own: the process's "vault".
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, **engine_options: Any) -> None:
@@ -98,8 +98,9 @@ class Database:
         event.listen(self.reading_engine.sync_engine.pool, "connect", _plan_for_pages)
         for engine in (self.engine, self.reading_engine):
             event.listen(engine.sync_engine.pool, "checkout", _refuse_closed)
-        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self.reads = async_sessionmaker(self.reading_engine, expire_on_commit=False)
+        self.info: dict[str, Any] = {}
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, info=self.info)
+        self.reads = async_sessionmaker(self.reading_engine, expire_on_commit=False, info=self.info)
         self.estimates = Estimates()
 
     def reading(self) -> AbstractAsyncContextManager[SQLAlchemyConnection]:

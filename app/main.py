@@ -17,6 +17,7 @@ from app.config import ConfigurationError, Settings, get_settings, resolve_data_
 from app.database import Database
 from app.ingest.router import router as imports_router
 from app.orders.router import router as orders_router
+from app.privacy.router import router as privacy_router
 from app.products.router import router as products_router
 from app.runtime.health import router as health_router
 from app.runtime.jobs import running_worker
@@ -97,7 +98,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     app.state.admin_cache = AdminCache()
     app.state.head_revision = head_revision()
     secret_key = resolve_secret_key(settings, data_dir)
-    app.state.vault = make_vault(settings, secret_key)
+    app.state.vault = database.info["vault"] = make_vault(settings, secret_key)
     app.state.sync = make_sync_context(settings, database, app.state.vault)
     app.state.receivers = Receivers(database, app.state.vault)
     app.state.token_settings = TokenSettings(
@@ -110,7 +111,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     for router in (orders_router, products_router, users_router, auth_router):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(imports_router, prefix=API_PREFIX, max_body_size=settings.max_upload_bytes)
-    for router in (websites_router, sync_router):
+    for router in (websites_router, sync_router, privacy_router):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(webhook_router, prefix=API_PREFIX, max_body_size=settings.max_record_bytes)
     app.include_router(health_router)

@@ -28,6 +28,7 @@ from app.main import create_app
 from app.runtime import migrations
 from app.runtime.embedded import EmbeddedPostgres
 from app.utils.pagination import Estimates
+from app.websites.vault import Vault
 from tests.builders import create_admin
 
 SECRET_KEY = "a key that only the tests have, 32 bytes or more"
@@ -118,7 +119,10 @@ class RolledBackDatabase(Database):
     def __init__(self, connection: AsyncConnection) -> None:
         self.url = connection.engine.url.render_as_string(hide_password=False)
         self.engine = self.reading_engine = connection.engine
-        self.sessions = async_sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+        self.info = {"vault": Vault([SECRET_KEY])}
+        self.sessions = async_sessionmaker(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint", info=self.info
+        )
         self.reads = self.sessions
         self.estimates = Estimates(seconds=0)
         self._connection = connection

@@ -30,6 +30,7 @@ from app.ingest.models import Import, ImportRecord, ImportReject, ImportStatus
 from app.ingest.records import Item, OrderRecord, Parsed, Rejected, encode
 from app.ingest.rehearsal import Rehearsal
 from app.orders.models import OrderStatus
+from app.privacy.masks import mask_erased
 from app.utils.clock import utc_now
 from app.websites.service import is_followed
 
@@ -105,6 +106,7 @@ async def _stage_batch(
 ) -> None:
     rows = []
     rejects = []
+    await mask_erased(session, import_id, [item.record for item in batch if isinstance(item, Parsed)])
     for item in batch:
         staged.lines.update(item.lines or {})
         if isinstance(item, Parsed):

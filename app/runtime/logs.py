@@ -54,6 +54,10 @@ def configure_logging(environment: Environment, level: str = "INFO") -> None:
                 # Each job's start and end would be two lines a minute of an idle server.
                 "procrastinate": {"level": "WARNING"},
                 "alembic": {"level": "WARNING"},
+                # They write the addresses that are asked, and some stores want their keys in those.
+                "httpx": {"level": "WARNING"},
+                "httpcore": {"level": "WARNING"},
+                "stamina": {"level": "ERROR"},
                 # Our own access line carries the request id and the duration.
                 "uvicorn.access": {"level": "WARNING"},
             },

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -77,38 +76,29 @@ def describe(error: "ValidationError", name_of: Callable[[str], str]) -> str:
 
 def run_on_database(work: "Callable[[Database], Awaitable[T]]") -> T:
     """What `work` returns, run on the settings' database, which is started where needed and at head."""
-
-    async def run(database: "Database", _data_dir: Path) -> T:
-        return await work(database)
-
-    return _run(run)
-
-
-def run_on_stores(work: "Callable[[SyncContext], Awaitable[T]]") -> T:
-    """The same with what asking stores needs besides."""
     from app.config import resolve_secret_key
-    from app.sync.setup import make_sync_context, make_vault
-
-    settings = load_settings()
-
-    async def run(database: "Database", data_dir: Path) -> T:
-        vault = make_vault(settings, resolve_secret_key(settings, data_dir))
-        return await work(make_sync_context(settings, database, vault))
-
-    return _run(run)
-
-
-def _run(work: "Callable[[Database, Path], Awaitable[T]]") -> T:
     from app.database import Database
     from app.runtime.databases import prepared_database
+    from app.sync.setup import make_vault
 
-    async def run(url: str, data_dir: Path) -> T:
+    async def run(url: str, secret_key: str) -> T:
         database = Database(url, pool_size=settings.database_pool_size)
+        database.info["vault"] = make_vault(settings, secret_key)
         try:
-            return await work(database, data_dir)
+            return await work(database)
         finally:
             await database.dispose()
 
     settings = load_settings()
     with prepared_database(settings) as running:
-        return asyncio.run(run(running.url, running.data_dir))
+        return asyncio.run(run(running.url, resolve_secret_key(settings, running.data_dir)))
+
+
+def run_on_stores(work: "Callable[[SyncContext], Awaitable[T]]") -> T:
+    """The same with what asking stores needs besides."""
+    from app.sync.setup import make_sync_context
+
+    async def run(database: "Database") -> T:
+        return await work(make_sync_context(load_settings(), database, database.info["vault"]))
+
+    return run_on_database(run)

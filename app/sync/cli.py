@@ -150,10 +150,12 @@ def show_status(name: Name) -> None:
 @website_app.command("reseal")
 def reseal() -> None:
     """Seal all credentials under the present SECRET_KEY, after it was changed. PREVIOUS_SECRET_KEYS opens them."""
+    from app.privacy.masks import reseal_erasure_key
     from app.websites import service
 
     async def work(sync: "SyncContext") -> int:
         async with sync.database.sessions.begin() as session:
+            await reseal_erasure_key(session, sync.vault)
             return await service.reseal_all(session, sync.vault)
 
     print(f"Stores whose credentials were sealed anew: {run_on_stores(work)}")

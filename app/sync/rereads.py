@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from procrastinate.exceptions import AlreadyEnqueued
-from sqlalchemy import Select, delete, or_, select, tuple_, update
+from sqlalchemy import Select, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import ConfigurationError
@@ -130,10 +130,10 @@ async def _settle(session: AsyncSession, website: str, asked: Mapping[str, Rerea
 
 
 async def bury_lost_variations(session: AsyncSession, website: str, children: Mapping[str, Sequence[str]]) -> None:
-    """The variations that we know of these products, and that are none of theirs any longer."""
+    """The variations or variants that we know of these products, and that are none of theirs any longer."""
     if not children:
         return
-    parent = SourceRecord.said["parent"].astext
+    parent = func.coalesce(SourceRecord.said["parent"].astext, SourceRecord.said["group"].astext)
     known = await session.execute(
         select(parent, SourceRecord.external_id).where(
             SourceRecord.source_website == website,

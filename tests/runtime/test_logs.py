@@ -86,3 +86,11 @@ def test_development_logs_readable_lines(capsys: pytest.CaptureFixture[str]):
     configure_logging(Environment.DEVELOPMENT)
     logging.getLogger("app.test").warning("hello")
     assert capsys.readouterr().err.endswith("WARNING app.test [-] hello\n")
+
+
+@pytest.mark.parametrize("environment", list(Environment))
+@pytest.mark.usefixtures("_restored_logging")
+def test_addresses_that_hold_keys_are_not_logged(environment: Environment):
+    """Some stores take their keys in the query, and an HTTP client would write that down."""
+    configure_logging(environment)
+    assert not [name for name in ("httpx", "httpcore") if logging.getLogger(name).isEnabledFor(logging.INFO)]

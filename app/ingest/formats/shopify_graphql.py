@@ -276,6 +276,7 @@ def _build_variant(product: Payload, variant: Payload, notes: Notes) -> ProductR
     was_asked = product.keys() & {"status", "publishedAt"}
     record = shopify_json.build_variant(
         {
+            "id": _id(product.get("id") or variant.get(PARENT)),
             "title": product.get("title"),
             "handle": product.get("handle"),
             "options": [{"name": name} for name in names],

@@ -157,6 +157,7 @@ def build_variant(product: Payload, variant: Payload, notes: Notes) -> ProductRe
         stock_quantity=_stock(variant, notes),
         # Payloads from before `status` was there tell by `published_at`.
         is_active=product["status"] == "active" if product.get("status") else bool(product.get("published_at")),
+        group_key=_id(product),
         updated_at=values.moment(variant.get("updated_at") or product.get("updated_at"), "updated_at"),
     )
 

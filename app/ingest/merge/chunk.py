@@ -172,10 +172,10 @@ async def read_outcomes(chunk: Chunk) -> list[tuple[str, str, int]]:
     return [(row.kind, row.outcome, row.records) for row in found]
 
 
-# A variation is read with its product. A consumer is a customer of the store.
+# A variation or variant is read with its product. A consumer is a customer of the store.
 _ASK_AGAIN = """
     INSERT INTO rereads (source_website, kind, external_id, reason)
-    SELECT DISTINCT :website, kind, coalesce(record ->> 'parent_key', key), 'contradiction'
+    SELECT DISTINCT :website, kind, coalesce(record ->> 'parent_key', record ->> 'group_key', key), 'contradiction'
     FROM chunk WHERE outcome = 'reread'
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
         asked_at = clock_timestamp(), not_before = NULL, attempts = 0

@@ -11,8 +11,8 @@ _LAY_OUT_RECORDS = (
     """
     CREATE TEMP TABLE chunk_products (
         position bigint, kind text, key text, name text, sku text, fallback_sku text, price numeric, own_name boolean,
-        alias text, parent_key text, barcode text, variant text, stock_quantity integer, is_active boolean,
-        updated_at timestamptz, content_hash bytea, product_id bigint, parent_id bigint, final_sku text,
+        alias text, parent_key text, group_key text, barcode text, variant text, stock_quantity integer,
+        is_active boolean, updated_at timestamptz, content_hash bytea, product_id bigint, parent_id bigint, final_sku text,
         said_active boolean, options text, is_priced boolean, is_linked boolean,
         is_known boolean
     ) ON COMMIT DROP
@@ -23,12 +23,12 @@ _LAY_OUT_RECORDS = (
     f"""
     INSERT INTO chunk_products
     SELECT c.position, c.kind, c.key, r.name, r.sku, r.fallback_sku, r.price, r.own_name, r.alias, r.parent_key,
-        r.barcode, r.variant, r.stock_quantity, r.is_active, r.updated_at, c.content_hash, s.product_id, NULL, NULL,
-        (s.said ->> 'is_active')::boolean, CASE WHEN NOT r.own_name THEN r.name END, r.price IS NOT NULL,
+        r.group_key, r.barcode, r.variant, r.stock_quantity, r.is_active, r.updated_at, c.content_hash, s.product_id,
+        NULL, NULL, (s.said ->> 'is_active')::boolean, CASE WHEN NOT r.own_name THEN r.name END, r.price IS NOT NULL,
         s.product_id IS NOT NULL, s.content_hash IS NOT NULL
     FROM chunk c CROSS JOIN LATERAL jsonb_to_record(c.record) AS r(
         name text, sku text, fallback_sku text, price numeric, own_name boolean, alias text, parent_key text,
-        barcode text, variant text, stock_quantity integer, is_active boolean, updated_at timestamptz
+        group_key text, barcode text, variant text, stock_quantity integer, is_active boolean, updated_at timestamptz
     )
     LEFT JOIN source_records s ON s.source_website = :website AND s.kind = c.kind AND s.external_id = c.key
     WHERE c.outcome IS NULL AND c.kind IN {PRODUCTS}
@@ -162,7 +162,8 @@ _TAKE_OVER_RECORDS = (
     )
     SELECT :website, n.kind, n.key, product_id, CASE WHEN c.outcome <> 'known_by_id' THEN n.content_hash END,
         updated_at, jsonb_build_object('is_active', is_active) || CASE WHEN n.parent_key IS NULL THEN '{{}}'
-            ELSE jsonb_build_object('parent', n.parent_key, 'options', n.options, 'is_priced', n.is_priced) END, :now
+            ELSE jsonb_build_object('parent', n.parent_key, 'options', n.options, 'is_priced', n.is_priced) END
+        || CASE WHEN n.group_key IS NULL THEN '{{}}' ELSE jsonb_build_object('group', n.group_key) END, :now
     FROM chunk_products n JOIN chunk c USING (position) WHERE {part}
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
         product_id = excluded.product_id, content_hash = excluded.content_hash, deleted_at = NULL,

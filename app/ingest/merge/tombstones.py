@@ -1,6 +1,6 @@
 """What a website has no longer: its record keeps a tombstone, and our row says so.
 
-An order is cancelled, a product no longer active, with all its variations; a consumer stays who they are.
+An order is cancelled, a product no longer active, with all its variations or variants; a consumer stays who they are.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,11 @@ _BURY = f"""
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET deleted_at = excluded.deleted_at
     WHERE s.deleted_at IS NULL
 """
+_PRODUCT = "coalesce(s.said ->> 'parent', s.said ->> 'group')"
 _BURY_VARIATIONS = f"""
     {_GIVEN}
     UPDATE source_records s SET deleted_at = given.now FROM given
-    WHERE s.source_website = given.website AND s.kind = 'product' AND s.said ->> 'parent' = ANY(given.ids)
+    WHERE s.source_website = given.website AND s.kind = 'product' AND {_PRODUCT} = ANY(given.ids)
     AND s.deleted_at IS NULL
 """
 _CANCEL_ORDERS = f"""
@@ -47,7 +48,7 @@ _DEACTIVATE_PRODUCTS = f"""
     {_GIVEN}, gone AS (
         UPDATE source_records s SET said = s.said || '{{"is_active": false}}' FROM given
         WHERE s.source_website = given.website AND s.kind = 'product' AND s.deleted_at = given.now
-        AND (s.external_id = ANY(given.ids) OR s.said ->> 'parent' = ANY(given.ids))
+        AND (s.external_id = ANY(given.ids) OR {_PRODUCT} = ANY(given.ids))
         RETURNING s.product_id, s.deleted_at
     )
     UPDATE products p SET is_active = false, updated_at = gone.deleted_at

@@ -1,0 +1,3 @@
+from tests.ingest.conftest import ingest, query, write
+
+__all__ = ["ingest", "query", "write"]
