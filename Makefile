@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help install run test bench lint format lock openapi clean
+.PHONY: help install run demo test bench lint format lock openapi clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ install: $(RUNTIME) ## Make .venv with the locked dependencies and the embedded 
 
 run: $(RUNTIME) ## Start the database and serve on http://127.0.0.1:8000 (HOST, PORT)
 	@exec $(BIN)/ecompredictor serve
+
+demo: $(RUNTIME) ## Invent two shops, read them, and serve them (ORDERS, DATA_DIR; the database has to be empty)
+	@exec $(BIN)/ecompredictor demo $(if $(ORDERS),--orders $(ORDERS))
 
 test: $(DEV) ## Run the tests (TEST_DATABASE_URL=postgresql://… runs them on another server)
 	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
@@ -39,7 +42,7 @@ format: $(DEV) ## Format the code
 
 lock: $(DEV) ## Renew the lock files (UPGRADE=1 also takes newer versions)
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra dev -o requirements-dev.txt
-	$(COMPILE) --constraint requirements-dev.txt --extra embedded -o requirements.txt
+	$(COMPILE) --constraint requirements-dev.txt --extra embedded --extra demo -o requirements.txt
 	$(COMPILE) --constraint requirements-dev.txt -o requirements-image.txt
 
 openapi: $(RUNTIME) ## Write the OpenAPI document to build/openapi.json

@@ -75,6 +75,22 @@ def serve(
 
 
 @app.command()
+def demo(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: HOST, 127.0.0.1]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.  [default: PORT, 8000]")
+    ] = None,
+    orders: Annotated[int, typer.Option(min=10, help="Of the first shop; the second has a quarter of it.")] = 120_000,
+) -> None:
+    """Invent two shops, read them into an empty database, and serve it. Orders keep coming in until Ctrl-C."""
+    from app.runtime.demo import run_demo
+
+    settings = load_settings()
+    with suppress(KeyboardInterrupt):  # how a server is stopped
+        run_demo(settings, host=host or settings.host, port=settings.port if port is None else port, orders=orders)
+
+
+@app.command()
 def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Only compare models and migrations, on a throw-away database.")

@@ -23,6 +23,7 @@ from app.runtime.health import router as health_router
 from app.runtime.jobs import running_worker
 from app.runtime.logs import RequestIdMiddleware, configure_logging
 from app.runtime.migrations import head_revision
+from app.sync.intake import Intake
 from app.sync.keys import Receivers
 from app.sync.router import router as sync_router
 from app.sync.router import webhook_router
@@ -101,19 +102,21 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     app.state.vault = database.info["vault"] = make_vault(settings, secret_key)
     app.state.sync = make_sync_context(settings, database, app.state.vault)
     app.state.receivers = Receivers(database, app.state.vault)
+    app.state.intake = Intake(database)
     app.state.token_settings = TokenSettings(
         secret_key=secret_key,
         algorithm=settings.algorithm,
         lifetime=timedelta(minutes=settings.access_token_expire_minutes),
     )
 
-    # Each by itself: a router within a router has its routes matched once more for every level.
+    # Each by itself: a router within a router has its routes matched once more for every level. Those that are asked
+    # the most come first: a request is matched against every route before its own.
+    app.include_router(webhook_router, prefix=API_PREFIX, max_body_size=settings.max_record_bytes)
     for router in (orders_router, products_router, users_router, auth_router):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(imports_router, prefix=API_PREFIX, max_body_size=settings.max_upload_bytes)
     for router in (websites_router, sync_router, privacy_router):
         app.include_router(router, prefix=API_PREFIX)
-    app.include_router(webhook_router, prefix=API_PREFIX, max_body_size=settings.max_record_bytes)
     app.include_router(health_router)
     install_error_handlers(app)
     install_openapi(app)

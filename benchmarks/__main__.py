@@ -11,11 +11,11 @@ from contextlib import ExitStack
 
 from app.runtime import migrations
 from app.runtime.embedded import throwaway_server
-from benchmarks import dataset, importing, report, servers, serving
+from benchmarks import dataset, following, importing, report, servers, serving
 
 
 def main() -> int:
-    names = [row.__name__ for row in (*serving.ROWS, *importing.ROWS)]
+    names = [row.__name__ for row in (*serving.ROWS, *importing.ROWS, *following.ROWS)]
     wanted = sys.argv[1:] or names
     if unknown := set(wanted) - set(names):
         print(f"There is no row {', '.join(sorted(unknown))}; there are {', '.join(names)}.", file=sys.stderr)
@@ -41,8 +41,8 @@ def _run(wanted: list[str]) -> Iterator[report.Result]:
             bench = serving.Bench.start(ours, bare)
             for row in served:
                 yield from row(bench)
-    for imported in (row for row in importing.ROWS if row.__name__ in wanted):
-        yield from imported()
+    for alone in (row for row in (*importing.ROWS, *following.ROWS) if row.__name__ in wanted):
+        yield from alone()
 
 
 _started = time.monotonic()

@@ -3,7 +3,7 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Request = bytes
@@ -31,19 +31,19 @@ class Load:
 
 
 def get(path: str, token: str | None = None) -> Request:
-    return _request("GET", path, token, b"", "")
+    return _request("GET", path, token, b"", {})
 
 
-def post(path: str, body: bytes, token: str | None = None, *, content_type: str = "application/json") -> Request:
-    return _request("POST", path, token, body, content_type)
+def post(path: str, body: bytes, token: str | None = None, *, headers: Mapping[str, str] | None = None) -> Request:
+    return _request("POST", path, token, body, {"Content-Type": "application/json"} | dict(headers or {}))
 
 
-def _request(method: str, path: str, token: str | None, body: bytes, content_type: str) -> Request:
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+def _request(method: str, path: str, token: str | None, body: bytes, headers: Mapping[str, str]) -> Request:
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
     if token:
         lines.append(f"Authorization: Bearer {token}")
     if body:
-        lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
+        lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

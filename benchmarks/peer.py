@@ -151,12 +151,23 @@ async def create_order(request: Request) -> Response:
     return Response(write(order), status_code=201, media_type="application/json")
 
 
+async def receive_webhook(request: Request) -> Response:
+    body = await request.body()
+    async with pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO kept_webhooks (topic, body) VALUES (%s, %s)", [request.headers["x-wc-webhook-topic"], body]
+        )
+    return Response(b'{"status":"stored"}', media_type="application/json")
+
+
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
     global pool
     url = os.environ["DATABASE_URL"].replace("postgresql+psycopg://", "postgresql://")
     options = {"row_factory": dict_row, "autocommit": True}
     async with AsyncConnectionPool(url, min_size=10, max_size=20, kwargs=options) as pool:
+        async with pool.connection() as connection:
+            await connection.execute("CREATE TABLE IF NOT EXISTS kept_webhooks (topic text, body bytea)")
         yield
 
 
@@ -165,6 +176,7 @@ app = Starlette(
         Route("/api/v1/orders", list_orders),
         Route("/api/v1/orders", create_order, methods=["POST"]),
         Route("/api/v1/orders/{order_id:int}", get_order),
+        Route("/api/v1/webhooks/{website}", receive_webhook, methods=["POST"]),
     ],
     lifespan=lifespan,
 )

@@ -30,9 +30,9 @@ class Server:
 
 
 @contextmanager
-def our_server(url: str) -> Iterator[Server]:
+def our_server(url: str, **settings: str) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="ecompredictor-bench-") as folder:
-        environment = {"DATA_DIR": folder, "LOGIN_ATTEMPTS": "1000000", "ENVIRONMENT": "production"}
+        environment = {"DATA_DIR": folder, "LOGIN_ATTEMPTS": "1000000", "ENVIRONMENT": "production"} | settings
         with _running(["-m", "app.cli", "serve", "--port"], url, "/readyz", environment) as server:
             yield server
 

@@ -120,7 +120,8 @@ def _build_shopify(
 async def _live(
     webhooks: WooWebhooks | ShopifyWebhooks, options: argparse.Namespace, client: httpx.AsyncClient
 ) -> None:
-    """Things happen, and are told of about a second later."""
+    """Things happen, and are told of about a second later; nothing does until somebody is there to be told."""
+    await _wait_for_receiver(options.webhooks, client)
     traffic, due = Traffic(webhooks.shop, options.seed), 0.0
     while True:
         due += options.busy / 60
@@ -129,6 +130,17 @@ async def _live(
             due -= 1
         await send(webhooks.take(), client, report=webhooks.report)
         await asyncio.sleep(1)
+
+
+async def _wait_for_receiver(url: str | None, client: httpx.AsyncClient) -> None:
+    """Until it answers anything: deliveries that fail would soon switch the webhooks off."""
+    while url is not None:
+        try:
+            await client.get(url, timeout=600)  # a server that is starting takes the request, and answers later
+        except httpx.HTTPError:
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 def _tell(line: dict[str, Any]) -> None:

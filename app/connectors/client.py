@@ -140,9 +140,7 @@ class StoreClient:
                 with retry:
                     return await attempt()
         except Passing as error:
-            raise StoreUnavailable(
-                f"{error}. It was asked up to {patience.attempts} times; the next run goes on where this one stopped."
-            ) from None
+            raise StoreUnavailable(f"{error}. It was asked up to {patience.attempts} times.") from None
         raise AssertionError("unreachable")
 
     async def _exchange(

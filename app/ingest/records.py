@@ -54,9 +54,9 @@ class ProductRecord:
     """`name` is the full name, as the website writes it in an order line: "Hoodie - Blue, No".
 
     `own_name` is false where the name has still to be built from the parent's: then it holds the options only.
-    `alias` is the key that the same product has in a file without ids. `parent_key` is the product of a variation, which
-    has a name and a price of its own. `group_key` is a product that is nothing but its variants: it is gone with the
-    last of them, and they with it.
+    `alias` is the key that the same product has in a file without ids.
+    `parent_key` is the product of a variation, which has a name and a price of its own. `group_key` is a product that
+    is nothing but its variants: they are gone with it.
     `fallback_sku` serves where `sku` is missing or taken. A `price` of None means the parent's, else 0.
     """
 

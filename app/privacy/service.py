@@ -5,6 +5,7 @@ e-mail or address any longer.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -205,3 +206,15 @@ async def _purge_payloads(session: AsyncSession, names: Sequence[str]) -> int:
         .values(details=Import.details.op("-")(literal("changes", Text)))
     )
     return len(emptied.all()) + len(deleted.all())
+
+
+async def purge_payloads_before(session: AsyncSession, moment: datetime) -> None:
+    """What nobody has settled by then is settled: a reject without its payload cannot be tried again."""
+    await session.execute(delete(Webhook).where(Webhook.received_at < moment))
+    old = (ImportReject.created_at < moment, ImportReject.raw != "")
+    await session.execute(
+        update(ImportReject)
+        .where(*old, ImportReject.status == RejectStatus.OPEN)
+        .values(raw="", status=RejectStatus.DISMISSED, settled_at=utc_now())
+    )
+    await session.execute(update(ImportReject).where(*old).values(raw=""))

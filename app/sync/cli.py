@@ -119,18 +119,18 @@ def _report_test(result: dict[str, Any]) -> bool:
 
 
 @website_app.command("sync")
-def sync_website(
-    name: Name,
+def sync_websites(
+    names: Annotated[list[str], typer.Argument(help="The websites, as records name them.")],
     everything: Annotated[bool, typer.Option(help="Read all there is, not only what has changed.")] = False,
     sweep: Annotated[bool, typer.Option(help="Compare a list of all there is with what is here.")] = False,
 ) -> None:
-    """Read a store here and now, and show the reports. A run that was stopped goes on where it stood."""
+    """Read stores here and now, all at once, and show the reports. A run that was stopped goes on where it stood."""
     from app.sync import commands
 
     mode: Any = "sweep" if sweep else "everything" if everything else "changes"
 
     async def work(sync: "SyncContext") -> bool:
-        return await commands.sync_now(sync, [_name(name)], mode)
+        return await commands.sync_now(sync, [_name(each) for each in names], mode)
 
     if not run_on_stores(work):
         raise typer.Exit(1)

@@ -65,6 +65,51 @@ def read_woocommerce(topic: str, body: bytes) -> Meaning:
     return Meaning(raws=[Raw(kind, payload)])
 
 
+# Shopify
+
+_SHOPIFY_KINDS: dict[str, tuple[str, Resource]] = {
+    "orders": ("order", "orders"),
+    "products": ("product", "products"),
+    "customers": ("customer", "customers"),
+}
+# What a payload has to tell to be taken for the whole record: a subscription may leave fields out.
+_SHOPIFY_NEEDED = {
+    "order": {"updated_at", "name", "financial_status", "total_price", "line_items", "refunds", "customer"},
+    "product": {"updated_at", "title", "status", "variants"},
+    "customer": {"updated_at", "email", "first_name", "last_name"},
+}
+_SHOPIFY_NOTES = {
+    "app/uninstalled": "the app was uninstalled: nothing can be read until it is installed again",
+    "customers/data_request": "customers/data_request: what is kept of a customer is asked for",
+    "customers/redact": "customers/redact: a customer is to be forgotten",
+    "shop/redact": "shop/redact: the store is to be forgotten",
+}
+
+
+def read_shopify(topic: str, body: bytes) -> Meaning:
+    """Raises ValueError for a body that is no JSON object."""
+    payload = _object(body)
+    if topic in _SHOPIFY_NOTES:
+        return Meaning(note=_SHOPIFY_NOTES[topic])
+    group, _, event = topic.partition("/")
+    if topic in {"refunds/create", "orders/edited"}:
+        edit = payload.get("order_edit") if event == "edited" else payload
+        return _ask_again(topic, "orders", edit.get("order_id") if isinstance(edit, dict) else None)
+    if group not in _SHOPIFY_KINDS:
+        return Meaning(note=f"{topic} is nothing that is kept here")
+    kind, resource = _SHOPIFY_KINDS[group]
+    if event != "delete" and "id" in payload and payload.keys() >= _SHOPIFY_NEEDED[kind]:
+        return Meaning(raws=[Raw(kind, payload)])
+    return _ask_again(topic, resource, payload.get("id"))
+
+
+def _ask_again(topic: str, resource: Resource, external_id: Any) -> Meaning:
+    """What is gone shows when it is asked for."""
+    if not external_id:
+        return Meaning(note=f"{topic} without the id of a record")
+    return Meaning(again=[(resource, str(external_id))])
+
+
 def _object(body: bytes) -> Payload:
     try:
         found: Any = orjson.loads(body)

@@ -4,12 +4,13 @@ import logging
 from datetime import timedelta
 
 from procrastinate import JobContext, RetryStrategy
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connectors.base import RESOURCES, Resource
 from app.database import driver_connection
 from app.ingest.models import Import
+from app.privacy.service import purge_payloads_before
 from app.runtime.jobs import queue
 from app.sync import rereads, runs, service, webhooks
 from app.sync.models import Webhook, WebhookStatus
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 # For a database that went away or a server that was stopped; what a store does wrong ends the run, not the job.
 _RETRY = RetryStrategy(max_attempts=20, linear_wait=3)
-KEEP_WEBHOOKS = timedelta(days=90)
+KEEP_PAYLOADS = timedelta(days=90)
 WAITS_FOR_A_JOB = timedelta(seconds=30)
 
 
@@ -101,7 +102,7 @@ async def _start_due(session: AsyncSession, name: str) -> None:
 
 
 @queue.periodic(cron="41 2 * * *")
-@queue.task(name="delete_old_webhooks", pass_context=True, queueing_lock="delete old webhooks")
-async def delete_old_webhooks(context: JobContext, timestamp: int) -> None:
+@queue.task(name="purge_payloads", pass_context=True, queueing_lock="purge payloads")
+async def purge_payloads(context: JobContext, timestamp: int) -> None:
     async with _sync_context(context).database.sessions.begin() as session:
-        await session.execute(delete(Webhook).where(Webhook.received_at < utc_now() - KEEP_WEBHOOKS))
+        await purge_payloads_before(session, utc_now() - KEEP_PAYLOADS)

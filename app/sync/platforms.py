@@ -9,9 +9,10 @@ import httpx
 
 from app.connectors.base import Connector, Raw, Resource
 from app.connectors.client import HttpOptions
+from app.connectors.shopify import open_shopify
 from app.connectors.woocommerce import open_woocommerce
 from app.database import Database
-from app.ingest.formats import woocommerce_json
+from app.ingest.formats import shopify_graphql, shopify_json, woocommerce_json
 from app.ingest.records import Item
 from app.sync import deliveries
 from app.sync.deliveries import Meaning
@@ -52,6 +53,15 @@ def _parse_woocommerce(place: str, raw: Raw) -> Iterator[Item]:
     yield woocommerce_json.parse_payload(place, raw.kind, raw.payload)
 
 
+def _parse_shopify(place: str, raw: Raw) -> Iterator[Item]:
+    """Nodes of its GraphQL API, as they are read, or payloads of its webhooks, which are REST's."""
+    payload = raw.payload
+    if str(payload.get("id")).startswith("gid://"):
+        yield from shopify_graphql.parse_node(place, payload)
+    else:
+        yield from shopify_json.parse_any(place, raw.kind, payload)
+
+
 PLATFORMS: dict[Platform, StorePlatform] = {
     Platform.WOOCOMMERCE: StorePlatform(
         "woocommerce_json",
@@ -62,6 +72,14 @@ PLATFORMS: dict[Platform, StorePlatform] = {
         read_delivery=deliveries.read_woocommerce,
         is_ping=deliveries.is_woocommerce_ping,
         unlisted=("customers",),
+    ),
+    Platform.SHOPIFY: StorePlatform(
+        "shopify_bulk_jsonl",
+        open_shopify,
+        _parse_shopify,
+        topic_header="x-shopify-topic",
+        signature_header="x-shopify-hmac-sha256",
+        read_delivery=deliveries.read_shopify,
     ),
 }
 

@@ -21,9 +21,10 @@ from app.connectors.base import Connector, Listing, Page, Resource
 from app.connectors.errors import StoreError
 from app.ingest.loader import take_batch
 from app.ingest.models import Import, ImportOrigin, ImportStatus
+from app.ingest.records import Item
 from app.sync import sweeps
 from app.sync.models import SyncState
-from app.sync.platforms import KINDS, SyncContext, open_store, parse_all, platform_of
+from app.sync.platforms import KINDS, StorePlatform, SyncContext, open_store, parse_all, platform_of
 from app.sync.rereads import bury_lost_variations, defer_rereads
 from app.sync.service import get_state, note_sync
 from app.utils.clock import utc_now
@@ -36,7 +37,7 @@ OVERLAP = timedelta(minutes=10)
 """How far before the cursor a run begins: stores date a change before others can see it."""
 FULL_AFTER = timedelta(hours=20)
 """How old the last whole reading of what lists no changes may be; less than a day, so that it is due every night."""
-PAGES_AHEAD = 8
+PAGES_AHEAD = 4
 
 T = TypeVar("T", Page, Listing)
 
@@ -138,8 +139,7 @@ async def _read(context: SyncContext, website: Website, resource: Resource, stor
     pages = store.read(resource, since, state.position)
     async with aclosing(_read_ahead(pages, context.batch_size)) as batches:
         async for batch in batches:
-            raws = [raw for page in batch for raw in page.raws]
-            items = await asyncio.to_thread(parse_all, platform, raws)
+            items = await asyncio.to_thread(_parse, platform, batch)
             async with context.database.sessions.begin() as session:
                 job = await session.get_one(Import, import_id, with_for_update=True)
                 if job.status != ImportStatus.RUNNING:
@@ -174,6 +174,14 @@ async def _read(context: SyncContext, website: Website, resource: Resource, stor
         note_sync(job, requests=store.requests, up_to=state.cursor)
         await defer_rereads(session, website.name)
     return True
+
+
+def _parse(platform: StorePlatform, batch: list[Page]) -> list[Item]:
+    """The pages' payloads, which they hold no longer: many stores may wait for their turn at the tables."""
+    raws = [raw for page in batch for raw in page.raws]
+    for page in batch:
+        page.raws = []
+    return parse_all(platform, raws)
 
 
 async def _sweep(context: SyncContext, website: Website, resource: Resource, store: Connector, import_id: int) -> bool:

@@ -11,7 +11,7 @@ from app.websites.models import Website
 from app.websites.service import get_store, get_website
 
 # Somebody waits for the answer.
-_WHILE_WAITED_FOR = Patience(attempts=2, wait_initial=0.5, wait_max=1.0, longest_retry_after=5.0, read=15.0, whole=30.0)
+_WHILE_WAITED_FOR = Patience(attempts=3, wait_initial=0.5, wait_max=1.0, longest_retry_after=5.0, read=15.0, whole=30.0)
 
 
 async def check_store(context: SyncContext, name: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Webhooks: a delivery is checked and stored, and answered before anything is done about it."""
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Mapping
 
@@ -30,37 +29,20 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 
 
-async def receive(
-    session: AsyncSession, website: str, receiver: Receiver, headers: Mapping[str, str], body: bytes
-) -> dict[str, str]:
-    """Check the delivery and keep it. Raises Unauthorized where it is not signed with a secret of ours."""
+def check_delivery(website: str, receiver: Receiver, headers: Mapping[str, str], body: bytes) -> str | None:
+    """Its topic; None for a ping, which has none. Raises Unauthorized where it is not signed with a secret of ours."""
     platform = receiver.platform
     if platform.is_ping(headers, body):
-        return {"status": "pong"}
+        return None
     if not receiver.secrets:
         raise Unauthorized(f"{website} has no webhook_secret here: set the one that the store signs with.")
     if not is_signed(body, headers.get(platform.signature_header, ""), receiver.secrets):
         raise Unauthorized("The signature is missing, or is not of this body with the secret that is set here.")
-    is_new = await store_webhook(session, website, headers.get(platform.topic_header, ""), body)
-    return {"status": "stored" if is_new else "known"}
-
-
-async def store_webhook(session: AsyncSession, website: str, topic: str, body: bytes) -> bool:
-    """Keep the delivery, with a job that will process it; False for one that is waiting already."""
-    kept = await session.scalar(
-        insert(Webhook)
-        .values(source_website=website, topic=topic[:100], body=body, body_hash=hashlib.sha256(body).digest())
-        .on_conflict_do_nothing()
-        .returning(Webhook.id)
-    )
-    if kept is None:
-        return False
-    await defer_processing(session, website)
-    return True
+    return headers.get(platform.topic_header, "")
 
 
 async def defer_processing(session: AsyncSession, website: str) -> None:
-    """One job each: the first one processes all that is there, and the others find nothing to do."""
+    """A job with every transaction: the first one processes all that is there, and the others find nothing to do."""
     task = queue.configure_task(
         "process_webhooks", connection=await driver_connection(session), lock=f"webhooks of {website}"
     )

@@ -40,7 +40,7 @@ StoreAddress = Annotated[
     Field(max_length=500, examples=["https://shop.example.com"]),
     AfterValidator(_check_address),
 ]
-Secret = Annotated[SecretStr, Field(min_length=8, max_length=500)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=500)]
 StatusWord = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=50)]
 StatusMap = Annotated[
     dict[StatusWord, OrderStatus],
@@ -68,7 +68,7 @@ class ShopifyToken(Schema):
 class ShopifyClient(Schema):
     """Of an app made in the Dev Dashboard and installed on the shop: the client credentials grant."""
 
-    client_id: Annotated[str, Field(min_length=8, max_length=500)]
+    client_id: Annotated[str, Field(min_length=1, max_length=500)]
     client_secret: Secret
 
 

@@ -1,6 +1,7 @@
 """What is kept of a consumer can be told and forgotten, and does not come back."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -9,6 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.privacy.masks import get_erasure_key, reseal_erasure_key
+from app.privacy.service import purge_payloads_before
+from app.utils.clock import utc_now
 from app.websites.vault import Vault
 from tests.builders import create_address, create_order, create_user
 from tests.ingest.payloads import woo_customer, woo_order
@@ -191,3 +194,21 @@ async def test_unknown_and_anonymous(api: httpx.AsyncClient, method: str, path: 
     assert (await api.request(method, f"{USERS}/999999999/{path}")).status_code == 404
     del api.headers["Authorization"]
     assert (await api.request(method, f"{USERS}/1/{path}")).status_code == 401
+
+
+async def test_payloads_are_kept_for_a_while_only(session: AsyncSession, ingest: Any, query: Any):
+    await ingest([order(4) | {"currency": "no currency"}], website="rise")
+    await session.execute(
+        text("INSERT INTO webhooks (source_website, topic, body, body_hash) VALUES ('rise', 'x', '{}', '')")
+    )
+    await purge_payloads_before(session, utc_now() - timedelta(days=90))
+    assert await mentions(session, "lake road") == ["import_rejects"]
+
+    await session.execute(text("UPDATE import_rejects SET created_at = now() - interval '91 days'"))
+    await session.execute(text("UPDATE webhooks SET received_at = now() - interval '91 days'"))
+    await purge_payloads_before(session, utc_now() - timedelta(days=90))
+
+    assert await mentions(session, "lake road") == []
+    assert await query("SELECT 1 FROM webhooks") == []
+    (reject,) = await query("SELECT status, reason FROM import_rejects")
+    assert (reject["status"], "currency" in reject["reason"]) == ("dismissed", True)

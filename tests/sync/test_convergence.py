@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
-from app.sync import webhooks
+from app.sync import intake
 from fakestores.deliveries import Delivery
 from fakestores.shop import Shop
 from fakestores.webhooks import WooWebhooks
@@ -145,7 +145,7 @@ async def take(database: Database, rise: Followed, step: Delivery | bytes, folde
         await take_file(database, folder, step, "rise")
         return
     async with database.sessions.begin() as session:
-        await webhooks.store_webhook(session, "rise", step.topic, step.body)
+        await intake.keep_all(session, [intake.Delivery("rise", step.topic, step.body)])
     await rise.process_webhooks()
 
 

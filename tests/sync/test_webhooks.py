@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
+from app.sync.intake import Intake
 from app.sync.keys import Receivers
 from app.sync.models import Webhook
 from fakestores.deliveries import Delivery
@@ -26,6 +27,7 @@ def deliver(client: httpx.AsyncClient, app: Any, test_database: Database) -> Any
 
     async def deliver(rise: Followed, *deliveries: Delivery, **headers: str) -> list[int]:
         app.state.receivers = Receivers(test_database, rise.context.vault, seconds=0)
+        app.state.intake = Intake(test_database)
         statuses = []
         for each in deliveries:
             given = dict(each.headers) | headers

@@ -6,6 +6,7 @@ transactions, not of refunded lines.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -62,10 +63,15 @@ def read(file: Source, _: Options) -> Iterator[Item]:
         if kind is None:
             reason = str(payload) if isinstance(payload, BadLine) else "neither an order, customer, product nor refund"
             yield Rejected(place, "unknown", reason, as_text(payload))
-        elif kind == "product":
-            yield from parse_product(place, payload)
         else:
-            yield parse_payload(place, kind, payload)
+            yield from parse_any(place, kind, payload)
+
+
+def parse_any(place: str, kind: str, payload: Payload) -> Iterator[Item]:
+    if kind == "product":
+        yield from parse_product(place, payload)
+    else:
+        yield parse_payload(place, kind, payload)
 
 
 def parse_payload(place: str, kind: str, payload: Payload) -> Item:
@@ -158,8 +164,14 @@ def build_variant(product: Payload, variant: Payload, notes: Notes) -> ProductRe
         # Payloads from before `status` was there tell by `published_at`.
         is_active=product["status"] == "active" if product.get("status") else bool(product.get("published_at")),
         group_key=_id(product),
-        updated_at=values.moment(variant.get("updated_at") or product.get("updated_at"), "updated_at"),
+        updated_at=_find_change(product, variant),
     )
+
+
+def _find_change(product: Payload, variant: Payload) -> datetime | None:
+    """The later of the two: a new title or status dates the product alone, and is in the record of the variant."""
+    moments = [values.moment(each.get("updated_at"), "updated_at") for each in (variant, product)]
+    return max((moment for moment in moments if moment), default=None)
 
 
 def _stock(variant: Payload, notes: Notes) -> int | None:

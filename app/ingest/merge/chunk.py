@@ -124,6 +124,15 @@ _IS_SAME = """
 _IS_LATER = """
     coalesce((r.record ->> 'updated_at')::timestamptz > coalesce(s.source_updated_at, '-infinity'), false)
 """
+# A variant that nobody knew, of a product whose deletion was told first: a tombstone that was never a record itself.
+_IS_OF_BURIED = """
+    s.content_hash IS NULL AND r.record ->> 'group_key' IS NOT NULL AND EXISTS (
+        SELECT 1 FROM source_records buried
+        WHERE buried.source_website = :website AND buried.kind = r.kind
+        AND buried.external_id = r.record ->> 'group_key' AND buried.deleted_at IS NOT NULL
+        AND buried.content_hash IS NULL
+    )
+"""
 _FILL = f"""
     INSERT INTO chunk
     SELECT r.position, r.kind, r.key, r.content_hash, r.record,
@@ -137,7 +146,7 @@ _FILL = f"""
             WHEN :is_followed AND NOT :is_trusted AND r.kind IN ('order', 'product', 'consumer') AND (
                 s.deleted_at IS NOT NULL OR (
                     s.content_hash <> r.content_hash AND s.source_updated_at = (r.record ->> 'updated_at')::timestamptz
-                )
+                ) OR {_IS_OF_BURIED}
             ) THEN 'reread'
             WHEN NOT :is_trusted AND s.deleted_at IS NOT NULL AND r.kind <> 'refund' AND coalesce(
                 (r.record ->> 'updated_at')::timestamptz <= coalesce(s.source_updated_at, 'infinity'), true

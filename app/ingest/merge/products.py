@@ -12,9 +12,8 @@ _LAY_OUT_RECORDS = (
     CREATE TEMP TABLE chunk_products (
         position bigint, kind text, key text, name text, sku text, fallback_sku text, price numeric, own_name boolean,
         alias text, parent_key text, group_key text, barcode text, variant text, stock_quantity integer,
-        is_active boolean, updated_at timestamptz, content_hash bytea, product_id bigint, parent_id bigint, final_sku text,
-        said_active boolean, options text, is_priced boolean, is_linked boolean,
-        is_known boolean
+        is_active boolean, updated_at timestamptz, content_hash bytea, product_id bigint, parent_id bigint,
+        final_sku text, said_active boolean, options text, is_priced boolean, is_linked boolean, is_known boolean
     ) ON COMMIT DROP
     """,
     # Names and SKUs that begin or cease to mean a product; what lines call by them has to be looked up again.

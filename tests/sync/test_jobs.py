@@ -1,0 +1,154 @@
+"""Following by jobs: what is due is started, by whichever process looks first, and a worker does it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from app.database import Database
+from app.ingest.models import Import
+from app.runtime.jobs import running_worker
+from app.sync import intake, jobs
+from app.sync.models import Webhook
+from app.utils.clock import utc_now
+from app.websites.models import Reread, Website
+from fakestores.webhooks import WooWebhooks
+from tests.sync.conftest import Followed, follow_store, make_shop
+from tests.sync.test_runs import stock
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+async def rise(live_database: Database) -> AsyncIterator[Followed]:
+    """On a database that keeps what is committed, cleared afterwards."""
+    shop = make_shop()
+    stock(shop, orders=5)
+    yield await follow_store(live_database, shop)
+    async with live_database.sessions.begin() as session:
+        tables = "websites, imports, users, products, orders, source_records, procrastinate_jobs"
+        await session.execute(text(f"TRUNCATE {tables} CASCADE"))
+
+
+async def tick(rise: Followed) -> None:
+    """What the periodic job does every minute."""
+    context: Any = SimpleNamespace(additional_context={"sync": rise.context})
+    await jobs.follow_stores.func(context, 0)
+
+
+async def count(rise: Followed, of: Any, *where: Any) -> int:
+    async with rise.context.database.sessions() as session:
+        return await session.scalar(select(func.count()).select_from(of).where(*where)) or 0
+
+
+async def work_until(rise: Followed, done: Any) -> None:
+    async with asyncio.timeout(SECONDS), running_worker(rise.context.database, concurrency=4, sync=rise.context):
+        while not await done():  # noqa: ASYNC110 — told by the database alone
+            await asyncio.sleep(0.1)
+
+
+async def all_ended(rise: Followed) -> bool:
+    return await count(rise, Import, Import.status.in_(["queued", "running"])) == 0
+
+
+async def test_a_new_store_is_read_without_being_asked(rise: Followed):
+    await tick(rise)
+    assert await count(rise, Import, Import.status == "queued") == 3
+    website = await rise.get_website()
+    assert website.next_sync_at is not None
+    assert website.next_sync_at > utc_now()
+    # Another process looks at the same minute, and finds nothing to do.
+    await tick(rise)
+    assert await count(rise, Import) == 3
+
+    await work_until(rise, lambda: all_ended(rise))
+
+    assert await count(rise, Import, Import.status == "succeeded") == 3
+
+
+async def test_a_sweep_when_it_is_due(rise: Followed):
+    async with rise.context.database.sessions.begin() as session:
+        await session.execute(
+            update(Website).values(next_sync_at=utc_now() + timedelta(hours=1), next_reconcile_at=utc_now())
+        )
+    await tick(rise)
+    async with rise.context.database.sessions() as session:
+        names = await session.scalars(select(Import.file_name).order_by(Import.id))
+    assert list(names) == ["customers: sweep", "products: sweep", "orders: sweep"]
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"next_sync_at": None}])
+async def test_what_is_not_followed_is_left_alone(rise: Followed, change: dict[str, Any]):
+    async with rise.context.database.sessions.begin() as session:
+        await session.execute(update(Website).values(**change))
+    await tick(rise)
+    assert await count(rise, Import) == 0
+
+
+async def test_what_waits_is_read_again(rise: Followed):
+    await rise.run()
+    async with rise.context.database.sessions.begin() as session:
+        session.add_all(
+            [
+                Reread(source_website="rise", kind="order", external_id="1", reason="webhook"),
+                Reread(
+                    source_website="rise", kind="order", external_id="2", reason="webhook",
+                    not_before=utc_now() + timedelta(hours=1),
+                ),
+            ]
+        )  # fmt: skip
+    await tick(rise)
+    await tick(rise)  # it is queued already
+
+    async def only_the_later_one_waits() -> bool:
+        return await rise.find_waiting() == [("order", "2")]
+
+    await work_until(rise, only_the_later_one_waits)
+
+
+async def test_a_delivery_is_processed_by_the_job_of_its_transaction(rise: Followed):
+    hooks = WooWebhooks(rise.shop, base_url="https://rise.example")
+    hooks.subscribe("customer.created", "https://here.example")
+    hooks.take()
+    rise.shop.add_customer("late@example.com", "Late", "Comer")
+    (delivery,) = hooks.take()
+    await intake.Intake(rise.context.database).keep("rise", delivery.topic, delivery.body)
+
+    async def is_done() -> bool:
+        return await count(rise, Webhook, Webhook.status == "done") == 1
+
+    await work_until(rise, is_done)
+
+
+async def test_a_delivery_whose_job_was_lost(rise: Followed):
+    async with rise.context.database.sessions.begin() as session:
+        session.add(
+            Webhook(
+                source_website="rise", topic="coupon.created", body=b"{}", body_hash=b"",
+                received_at=utc_now() - timedelta(minutes=5),
+            )
+        )  # fmt: skip
+    await tick(rise)
+
+    async def is_settled() -> bool:
+        return await count(rise, Webhook, Webhook.status == "ignored") == 1
+
+    await work_until(rise, is_settled)
+
+
+async def test_many_deliveries_at_a_moment(rise: Followed):
+    receiving = intake.Intake(rise.context.database)
+    bodies = [f'{{"id": {number % 40}}}'.encode() for number in range(120)]
+    await asyncio.gather(*(receiving.keep("rise", "coupon.created", body) for body in bodies))
+    assert await count(rise, Webhook) == 40
+
+
+async def test_a_delivery_that_cannot_be_stored_says_so(rise: Followed):
+    receiving = intake.Intake(rise.context.database)
+    with pytest.raises(Exception, match="violates foreign key"):
+        await receiving.keep("nobody", "order.created", b"{}")
+    await receiving.keep("rise", "order.created", b"{}")
