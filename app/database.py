@@ -1,5 +1,6 @@
 """Engines, sessions and the declarative base. The session dependency owns the transaction, services never commit."""
 
+import asyncio
 import select
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, closing
@@ -81,6 +82,8 @@ class Database:
     `reads` runs in autocommit mode, on connections of its own that are always in it: a GET costs no BEGIN, no ROLLBACK
     and no switching. Each engine has at most `pool_size` connections, and opens none beyond it for a moment: opening
     one costs as much as several requests. `info` is what every session carries in its own: the process's "vault".
+    Whoever merges holds `merge_turn` first: merges take turns, and those of one process shall not each wait with a
+    connection while requests need one.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, **engine_options: Any) -> None:
@@ -102,6 +105,7 @@ class Database:
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, info=self.info)
         self.reads = async_sessionmaker(self.reading_engine, expire_on_commit=False, info=self.info)
         self.estimates = Estimates()
+        self.merge_turn = asyncio.Lock()
 
     def reading(self) -> AbstractAsyncContextManager[SQLAlchemyConnection]:
         """A connection for what is read without a session, which would take as long as the reading."""

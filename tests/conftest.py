@@ -4,6 +4,7 @@
 `live_api` commits for real, on a database of its own: for tests of concurrency and of what survives.
 """
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -125,6 +126,7 @@ class RolledBackDatabase(Database):
         )
         self.reads = self.sessions
         self.estimates = Estimates(seconds=0)
+        self.merge_turn = asyncio.Lock()
         self._connection = connection
 
     @asynccontextmanager

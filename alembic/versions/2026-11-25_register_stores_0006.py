@@ -34,9 +34,7 @@ def upgrade() -> None:
         sa.Column("updated_at", MOMENT, nullable=False, server_default=sa.func.now()),
     ):
         op.add_column("websites", column)
-    op.create_check_constraint(
-        op.f("ck_websites_platform_known"), "websites", "platform IN ('woocommerce', 'shopify')"
-    )
+    op.create_check_constraint(op.f("ck_websites_platform_known"), "websites", "platform IN ('woocommerce', 'shopify')")
     op.create_check_constraint(
         op.f("ck_websites_store_complete"),
         "websites",

@@ -8,8 +8,8 @@ two imports of overlapping records neither deadlock nor make a row twice.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -224,7 +224,7 @@ async def merge_import(
         else:
             more = True
             while more:
-                async with database.sessions.begin() as session:
+                async with merging(database) as session:
                     more = await merge.run_next_chunk(session)
                 progress("merged", merge.position, merge.last)
     except OperationalError:
@@ -244,7 +244,7 @@ async def _rehearse(database: Database, merge: "_Merge", progress: Progress) -> 
     tally = Tally()
     rehearsal = Rehearsal(database)
     merge.watch = rehearsal.note_changes
-    async with database.sessions() as session:
+    async with database.merge_turn, database.sessions() as session:
         while merge.position < merge.last and await _is_running(database, merge.import_id):
             tally.add(await merge.run_chunk(session))
             progress("merged", merge.position, merge.last)
@@ -352,6 +352,13 @@ class _Merge:
         }
         await session.execute(insert(ImportReject), [reject])
         return reject
+
+
+@asynccontextmanager
+async def merging(database: Database) -> AsyncIterator[AsyncSession]:
+    """A session with a transaction that merges."""
+    async with database.merge_turn, database.sessions.begin() as session:
+        yield session
 
 
 async def take_merge_lock(session: AsyncSession) -> None:

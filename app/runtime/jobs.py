@@ -21,6 +21,7 @@ TASK_MODULES = ("app.ingest.jobs", "app.orders.jobs", "app.sync.jobs")
 DEAD_AFTER_SECONDS = 20.0
 SHUTDOWN_SECONDS = 10.0
 RESTART_SECONDS = 2.0
+QUEUE_CONNECTIONS = 4
 
 logger = logging.getLogger(__name__)
 queue = App(connector=PsycopgConnector())
@@ -36,7 +37,8 @@ async def running_worker(
     """
     for module in TASK_MODULES:
         import_module(module)
-    connector = PsycopgConnector(conninfo=_libpq_url(database.url), min_size=1, max_size=concurrency + 2, timeout=5.0)
+    # For what the queue itself asks, between jobs.
+    connector = PsycopgConnector(conninfo=_libpq_url(database.url), min_size=1, max_size=QUEUE_CONNECTIONS, timeout=5.0)
     with queue.replace_connector(connector) as app:
         async with app.open_async():
             worker = asyncio.create_task(_work(app, {"database": database} | tools, concurrency), name="job worker")

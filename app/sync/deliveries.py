@@ -11,14 +11,20 @@ import orjson
 
 from app.connectors.base import Payload, Raw, Resource
 from app.ingest.formats import woocommerce_json
+from app.ingest.formats.payloads import nested
 
 
 @dataclass
 class Meaning:
-    """`raws` are to be merged, `again` to be read from the store; a `note` says why there is neither."""
+    """`raws` are to be merged, `again` to be read from the store; a `note` says why there is neither.
+
+    `forget` are the ids of customers to be erased; with `forget_store` all whom nobody else knows are.
+    """
 
     raws: list[Raw] = field(default_factory=list)
     again: list[tuple[Resource, str]] = field(default_factory=list)
+    forget: list[str] = field(default_factory=list)
+    forget_store: bool = False
     note: str | None = None
 
 
@@ -80,9 +86,6 @@ _SHOPIFY_NEEDED = {
 }
 _SHOPIFY_NOTES = {
     "app/uninstalled": "the app was uninstalled: nothing can be read until it is installed again",
-    "customers/data_request": "customers/data_request: what is kept of a customer is asked for",
-    "customers/redact": "customers/redact: a customer is to be forgotten",
-    "shop/redact": "shop/redact: the store is to be forgotten",
 }
 
 
@@ -91,6 +94,8 @@ def read_shopify(topic: str, body: bytes) -> Meaning:
     payload = _object(body)
     if topic in _SHOPIFY_NOTES:
         return Meaning(note=_SHOPIFY_NOTES[topic])
+    if topic in {"customers/data_request", "customers/redact", "shop/redact"}:
+        return _read_privacy(topic, payload)
     group, _, event = topic.partition("/")
     if topic in {"refunds/create", "orders/edited"}:
         edit = payload.get("order_edit") if event == "edited" else payload
@@ -101,6 +106,18 @@ def read_shopify(topic: str, body: bytes) -> Meaning:
     if event != "delete" and "id" in payload and payload.keys() >= _SHOPIFY_NEEDED[kind]:
         return Meaning(raws=[Raw(kind, payload)])
     return _ask_again(topic, resource, payload.get("id"))
+
+
+def _read_privacy(topic: str, payload: Payload) -> Meaning:
+    """The topics that every app has to honour (Shopify: privacy law compliance)."""
+    if topic == "shop/redact":
+        return Meaning(forget_store=True)
+    customer_id = nested(payload, "customer").get("id")
+    if not customer_id:
+        return Meaning(note=f"{topic} without the id of a customer")
+    if topic == "customers/redact":
+        return Meaning(forget=[str(customer_id)])
+    return Meaning(note=f"customer {customer_id} asks for what is kept of them: that is GET /users/{{user_id}}/export")
 
 
 def _ask_again(topic: str, resource: Resource, external_id: Any) -> Meaning:

@@ -72,7 +72,8 @@ async def follow_stores(context: JobContext, timestamp: int) -> None:
         followed = (Website.platform.is_not(None), Website.is_active)
         names = list(await session.scalars(select(Website.name).where(*followed, due)))
         is_due = or_(Reread.not_before.is_(None), Reread.not_before <= now)
-        waiting = set(await session.scalars(select(Reread.source_website).where(is_due).distinct()))
+        due_again = select(Reread.source_website).join(Website, Website.name == Reread.source_website).distinct()
+        waiting = set(await session.scalars(due_again.where(*followed, is_due)))
         forgotten = Webhook.received_at < now - WAITS_FOR_A_JOB
         pending = (Webhook.status == WebhookStatus.PENDING, forgotten)
         unprocessed = set(await session.scalars(select(Webhook.source_website).where(*pending).distinct()))

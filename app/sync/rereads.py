@@ -14,7 +14,7 @@ from app.config import ConfigurationError
 from app.connectors.base import BATCH, Connector, Found, Resource
 from app.connectors.errors import StoreError
 from app.database import driver_connection
-from app.ingest.loader import take_batch, take_merge_lock
+from app.ingest.loader import merging, take_batch, take_merge_lock
 from app.ingest.merge.tombstones import bury
 from app.ingest.models import ImportOrigin
 from app.runtime.jobs import queue
@@ -90,7 +90,7 @@ async def _reread(context: SyncContext, website: Website, store: Connector, batc
     asked = {each.external_id: each for each in batch}
     found = await store.read_again(RESOURCES[kind], list(asked))
     items = await asyncio.to_thread(parse_all, platform_of(website), found.raws)
-    async with context.database.sessions.begin() as session:
+    async with merging(context.database) as session:
         await take_merge_lock(session)
         job = await get_daily_import(session, website, ImportOrigin.REREAD)
         await take_batch(

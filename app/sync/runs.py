@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import ConfigurationError
 from app.connectors.base import Connector, Listing, Page, Resource
 from app.connectors.errors import StoreError
-from app.ingest.loader import take_batch
+from app.ingest.loader import merging, take_batch
 from app.ingest.models import Import, ImportOrigin, ImportStatus
 from app.ingest.records import Item
 from app.sync import sweeps
@@ -140,7 +140,7 @@ async def _read(context: SyncContext, website: Website, resource: Resource, stor
     async with aclosing(_read_ahead(pages, context.batch_size)) as batches:
         async for batch in batches:
             items = await asyncio.to_thread(_parse, platform, batch)
-            async with context.database.sessions.begin() as session:
+            async with merging(context.database) as session:
                 job = await session.get_one(Import, import_id, with_for_update=True)
                 if job.status != ImportStatus.RUNNING:
                     return False

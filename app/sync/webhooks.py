@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connectors.base import Raw
 from app.database import driver_connection
-from app.ingest.loader import take_batch
+from app.ingest.loader import merging, take_batch
 from app.ingest.models import ImportOrigin
 from app.runtime.jobs import queue
+from app.sync import redactions
 from app.sync.deliveries import is_signed
 from app.sync.keys import Receiver
 from app.sync.models import Webhook, WebhookStatus
@@ -67,9 +68,13 @@ async def _process_batch(context: SyncContext, website_name: str) -> int:
             .limit(BATCH)
         )
         rows = (await session.execute(waiting)).all()
-    if not rows or website.platform is None:
+    if not rows:
         return 0
+    if website.platform is None:
+        return await _put_aside(context, [row.id for row in rows])
     platform = platform_of(website)
+    forget: list[str] = []
+    forgets_store = False
     raws: list[Raw] = []
     again: set[tuple[str, str]] = set()
     settled: dict[int, tuple[WebhookStatus, str | None]] = {}
@@ -81,9 +86,15 @@ async def _process_batch(context: SyncContext, website_name: str) -> int:
             continue
         raws += meaning.raws
         again |= {(KINDS[resource], external_id) for resource, external_id in meaning.again}
+        forget += meaning.forget
+        forgets_store |= meaning.forget_store
         settled[row.id] = (WebhookStatus.IGNORED if meaning.note else WebhookStatus.DONE, meaning.note)
+    # Before the deliveries are settled: what is cut off here is done once more, and does no harm.
+    await redactions.forget_customers(context, website_name, forget)
+    if forgets_store:
+        await redactions.forget_store(context, website_name)
     items = await asyncio.to_thread(parse_all, platform, raws)
-    async with context.database.sessions.begin() as session:
+    async with merging(context.database) as session:
         if items:
             job = await get_daily_import(session, website, ImportOrigin.WEBHOOK)
             await take_batch(
@@ -100,6 +111,14 @@ async def _process_batch(context: SyncContext, website_name: str) -> int:
             await session.execute(settle.values(status=status, note=note, processed_at=utc_now()))
         await defer_rereads(session, website_name)
     return len(rows)
+
+
+async def _put_aside(context: SyncContext, ids: Sequence[int]) -> int:
+    async with context.database.sessions.begin() as session:
+        note = "the website was a store when this came, and is none any longer"
+        settle = update(Webhook).where(Webhook.id.in_(ids), Webhook.status == WebhookStatus.PENDING)
+        await session.execute(settle.values(status=WebhookStatus.IGNORED, note=note, processed_at=utc_now()))
+    return len(ids)
 
 
 async def ask_for(session: AsyncSession, website: str, records: set[tuple[str, str]], reason: str) -> None:

@@ -64,6 +64,8 @@ async def update_website(session: AsyncSession, name: str, data: WebsiteUpdate) 
     _set_schedules(website, {key: changes.pop(key) for key in ("schedule", "reconcile_schedule") if key in changes})
     for key, value in changes.items():
         setattr(website, key, value)
+    if "base_url" in changes:
+        website.traits = {}  # what is there may be something else
     if changes.get("is_active"):
         _set_schedules(website, {"schedule": website.schedule, "reconcile_schedule": website.reconcile_schedule})
     await session.flush()

@@ -173,6 +173,7 @@ class TestRetry:
         assert answer.json() | {"created_at": ""} == {
             "id": again.id,
             "source_website": "shop",
+            "origin": "file",
             "file_name": f"{job.file_name} (retry)",
             "format": "woocommerce_json",
             "dry_run": False,

@@ -23,8 +23,9 @@ from fakestores.woocommerce.webhooks import TOPICS
 from tests.ingest.conftest import merge, read_content, rolled_back, stage
 from tests.sync.conftest import Followed, follow_store, make_shop
 
-EVENTS = st.lists(st.integers(0, 2**32 - 1), min_size=4, max_size=14)
+EVENTS = st.lists(st.integers(0, 2**32 - 1), min_size=4, max_size=9)
 """A seed for each thing that happens in the store."""
+MOST_AGAIN = 12
 
 
 class Story:
@@ -98,7 +99,7 @@ async def content_of(database: Database) -> dict[str, list[str]]:
         return await read_content(session)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS, seed=st.integers(0, 2**32 - 1))
 async def test_any_order_ends_in_the_same_content(
     events: list[int], seed: int, database: Database, tmp_path_factory: pytest.TempPathFactory
@@ -126,7 +127,7 @@ async def test_any_order_ends_in_the_same_content(
             if random.random() < 0.3:
                 await rise.run("changes", random.choice(["customers", "products", "orders"]))
         told: list[Delivery | bytes] = [*story.deliveries, *story.files]
-        for step in random.sample(told, len(told)):
+        for step in random.sample(told, min(len(told), MOST_AGAIN)):
             await take(mixed, rise, step, folder)
         await rise.process_webhooks()
         story.shop.clock.advance(timedelta(hours=2).total_seconds())

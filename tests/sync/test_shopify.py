@@ -498,8 +498,6 @@ class TestWebhooks:
         rise = await follow(shop)
         rise.hooks.take()
         rise.hooks.request_customer_data(jane.id)
-        rise.hooks.redact_customer(jane.id)
-        rise.hooks.redact_shop()
         rise.hooks.uninstall()
         rise.hooks.push("bulk_operations/finish", {"admin_graphql_api_id": "gid://shopify/BulkOperation/1"})
         rise.hooks.subscribe("orders/edited", "https://here.example/api/v1/webhooks/rise")
@@ -512,12 +510,47 @@ class TestWebhooks:
 
         found = {topic: (status, note or "") for topic, status, note in (await kept(session))[:-2]}
         assert {topic: status for topic, (status, _) in found.items()} == {
-            "customers/data_request": "ignored", "customers/redact": "ignored", "shop/redact": "ignored",
-            "app/uninstalled": "ignored", "bulk_operations/finish": "ignored", "orders/edited": "done",
+            "customers/data_request": "ignored", "app/uninstalled": "ignored", "bulk_operations/finish": "ignored",
+            "orders/edited": "done",
         }  # fmt: skip
-        assert found["customers/redact"][1].startswith("customers/redact")
+        assert found["customers/data_request"][1].startswith(f"customer {jane.id} asks")
         assert [status for _, status, _ in (await kept(session))[-2:]] == ["done", "ignored"]
         assert await rise.find_waiting() == []
+
+    async def test_a_customer_who_is_to_be_forgotten(self, follow: Follow, deliver: Any, query: Any):
+        shop = make_shop()
+        mug = shop.add_product("Mug", "12.50", sku="MUG")
+        jane, ben = (shop.add_customer(f"{name}@example.com", name, "Doe") for name in ("Jane", "Ben"))
+        order = shop.place_order([(mug.id, 2)], customer=jane)
+        rise = await follow(shop)
+        await rise.run()
+        rise.hooks.take()
+        rise.hooks.redact_customer(jane.id)
+
+        assert await deliver(rise, *rise.hooks.take()) == [200]
+        await rise.run("everything")
+
+        names = [row["name"] for row in await query("SELECT name FROM users ORDER BY name")]
+        assert names == [f"{ben.first_name} Doe", "Erased"]
+        (row,) = await query("SELECT o.total_amount, u.name FROM orders o JOIN users u ON u.id = o.user_id")
+        assert (row["total_amount"], row["name"]) == (order.total, "Erased")
+
+    async def test_a_store_that_is_to_be_forgotten(self, follow: Follow, deliver: Any, query: Any):
+        shop = make_shop()
+        mug = shop.add_product("Mug", "12.50", sku="MUG")
+        jane = shop.add_customer("jane@example.com", "Jane", "Doe")
+        order = shop.place_order([(mug.id, 2)], customer=jane)
+        rise = await follow(shop)
+        await rise.run()
+        rise.hooks.take()
+        rise.hooks.redact_shop()
+
+        await deliver(rise, *rise.hooks.take())
+
+        website = await rise.get_website()
+        assert (website.platform, website.credentials, website.webhook_secrets) == (None, None, None)
+        assert [row["name"] for row in await query("SELECT name FROM users")] == ["Erased"]
+        assert [row["total_amount"] for row in await query("SELECT total_amount FROM orders")] == [order.total]
 
 
 class TestSweeps:
