@@ -25,7 +25,7 @@ demo: $(RUNTIME) ## Invent two shops, read them, and serve them (ORDERS, DATA_DI
 	@exec $(BIN)/ecompredictor demo $(if $(ORDERS),--orders $(ORDERS))
 
 test: $(DEV) ## Run the tests (TEST_DATABASE_URL=postgresql://… runs them on another server)
-	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(DEV) ## Check style, types, and that the migrations match the models
 	@$(BIN)/ruff check .

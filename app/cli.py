@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from app import __version__
-from app.runtime.shell import explain, load_settings, run_on_database, run_on_stores, validate
+from app.runtime.shell import explain, load_settings, run_on_database, validate
 from app.sync.cli import website_app
+from app.sync.setup import run_on_stores
 
 if TYPE_CHECKING:
     from app.database import Database
@@ -83,7 +84,7 @@ def demo(
     orders: Annotated[int, typer.Option(min=10, help="Of the first shop; the second has a quarter of it.")] = 120_000,
 ) -> None:
     """Invent two shops, read them into an empty database, and serve it. Orders keep coming in until Ctrl-C."""
-    from app.runtime.demo import run_demo
+    from app.sync.demo import run_demo
 
     settings = load_settings()
     with suppress(KeyboardInterrupt):  # how a server is stopped

@@ -27,11 +27,12 @@ from app.sync.intake import Intake
 from app.sync.keys import Receivers
 from app.sync.router import router as sync_router
 from app.sync.router import webhook_router
-from app.sync.setup import make_sync_context, make_vault
+from app.sync.setup import make_sync_context
 from app.users.router import router as users_router
 from app.utils.errors import TooLargeMiddleware, install_error_handlers
 from app.utils.openapi import install_docs, install_openapi
 from app.websites.router import router as websites_router
+from app.websites.vault import make_vault
 
 API_PREFIX = "/api/v1"
 MAX_JSON_BYTES = 4 * 1024 * 1024

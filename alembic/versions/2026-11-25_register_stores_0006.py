@@ -21,6 +21,7 @@ def upgrade() -> None:
     for column in (
         sa.Column("platform", sa.String(20)),
         sa.Column("base_url", sa.String(500)),
+        sa.Column("api_version", sa.String(20)),
         sa.Column("credentials", sa.LargeBinary()),
         sa.Column("webhook_secrets", sa.LargeBinary()),
         sa.Column("time_zone", sa.String(64)),
@@ -151,6 +152,7 @@ def downgrade() -> None:
         "time_zone",
         "webhook_secrets",
         "credentials",
+        "api_version",
         "base_url",
         "platform",
     ):

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
 
     from app.config import Settings
     from app.database import Database
-    from app.sync.platforms import SyncContext
 
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
@@ -79,7 +78,7 @@ def run_on_database(work: "Callable[[Database], Awaitable[T]]") -> T:
     from app.config import resolve_secret_key
     from app.database import Database
     from app.runtime.databases import prepared_database
-    from app.sync.setup import make_vault
+    from app.websites.vault import make_vault
 
     async def run(url: str, secret_key: str) -> T:
         database = Database(url, pool_size=settings.database_pool_size)
@@ -92,13 +91,3 @@ def run_on_database(work: "Callable[[Database], Awaitable[T]]") -> T:
     settings = load_settings()
     with prepared_database(settings) as running:
         return asyncio.run(run(running.url, resolve_secret_key(settings, running.data_dir)))
-
-
-def run_on_stores(work: "Callable[[SyncContext], Awaitable[T]]") -> T:
-    """The same with what asking stores needs besides."""
-    from app.sync.setup import make_sync_context
-
-    async def run(database: "Database") -> T:
-        return await work(make_sync_context(load_settings(), database, database.info["vault"]))
-
-    return run_on_database(run)

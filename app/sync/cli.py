@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.runtime.shell import run_on_database, run_on_stores, validate
+from app.runtime.shell import run_on_database, validate
+from app.sync.setup import run_on_stores
 
 if TYPE_CHECKING:
     from app.database import Database
@@ -114,7 +115,7 @@ def _report_test(result: dict[str, Any]) -> bool:
         typer.echo(result["problem"], err=True)
         return False
     told = [result["currency"], result["time_zone"], f"version {result['version']}" if result["version"] else None]
-    print(f"{result['name']} can be read ({', '.join(filter(None, told))}).")
+    print(f"{result['name']} can be read ({', '.join(filter(None, told))}).", *result["notes"], sep="\n")
     return True
 
 

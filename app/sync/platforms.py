@@ -115,11 +115,15 @@ async def open_store(context: SyncContext, website: Website) -> AsyncIterator[Co
     assert website.credentials is not None
     credentials = context.vault.unseal(website.credentials)
     transport = context.transports.get(website.name)
-    opening = platform_of(website).open(
-        website.base_url + "/", credentials, website.traits, context.http, transport=transport
-    )
+    traits = website.traits | ({"api_version": website.api_version} if website.api_version else {})
+    opening = platform_of(website).open(website.base_url + "/", credentials, traits, context.http, transport=transport)
     async with opening as store:
         yield store
+
+
+def learned_of(store: Connector) -> dict[str, Any]:
+    """What it has found out, without what it was told."""
+    return {name: value for name, value in store.traits.items() if name != "api_version"}
 
 
 def parse_all(platform: StorePlatform, raws: list[Raw]) -> list[Item]:

@@ -24,7 +24,7 @@ from app.ingest.models import Import, ImportOrigin, ImportStatus
 from app.ingest.records import Item
 from app.sync import sweeps
 from app.sync.models import SyncState
-from app.sync.platforms import KINDS, StorePlatform, SyncContext, open_store, parse_all, platform_of
+from app.sync.platforms import KINDS, StorePlatform, SyncContext, learned_of, open_store, parse_all, platform_of
 from app.sync.rereads import bury_lost_variations, defer_rereads
 from app.sync.service import get_state, note_sync
 from app.utils.clock import utc_now
@@ -63,9 +63,9 @@ async def run(context: SyncContext, import_id: int) -> None:
         logger.exception("Run %d of %s failed", import_id, website.name)
         await _fail(context, website, resource, import_id, f"{type(error).__name__}. The log tells more.")
         raise
-    if is_over and store.traits != website.traits:
+    if is_over and (learned := learned_of(store)) != website.traits:
         async with context.database.sessions.begin() as session:
-            (await get_website(session, website.name, for_update=True)).traits = store.traits
+            (await get_website(session, website.name, for_update=True)).traits = learned
 
 
 async def _begin(session: AsyncSession, import_id: int) -> tuple[Website, Resource, str] | None:
@@ -126,7 +126,7 @@ async def _note_store(context: SyncContext, website: Website, store: Connector) 
         row = await get_website(session, website.name, for_update=True)
         row.currency = row.currency or told.currency
         row.time_zone = told.time_zone or "UTC"
-        row.traits = row.traits | told.traits
+        row.traits = row.traits | learned_of(store)
 
 
 async def _read(context: SyncContext, website: Website, resource: Resource, store: Connector, import_id: int) -> bool:

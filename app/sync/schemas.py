@@ -28,6 +28,7 @@ class StoreTest(ReadSchema):
     currency: str | None = None
     time_zone: str | None = None
     version: str | None = None
+    notes: list[str] = Field(default_factory=list, description="what can be read less than wholly, and why")
 
 
 class ResourceState(ReadSchema):

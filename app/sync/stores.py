@@ -6,12 +6,19 @@ from typing import Any
 from app.config import ConfigurationError
 from app.connectors.client import Patience
 from app.connectors.errors import StoreError
-from app.sync.platforms import SyncContext, open_store
+from app.sync.platforms import SyncContext, learned_of, open_store
 from app.websites.models import Website
 from app.websites.service import get_store, get_website
 
 # Somebody waits for the answer.
 _WHILE_WAITED_FOR = Patience(attempts=3, wait_initial=0.5, wait_max=1.0, longest_retry_after=5.0, read=15.0, whole=30.0)
+
+
+_NOTES = {
+    "recent_orders_only": "Only the orders of the last 60 days can be seen: give the app the scope read_all_orders.",
+    "hides_personal_data": "Names, e-mails and addresses are kept back: ask for access to protected customer data in "
+    "the app's settings, and read everything once more when it is there.",
+}
 
 
 async def check_store(context: SyncContext, name: str) -> dict[str, Any]:
@@ -28,11 +35,12 @@ async def check_store(context: SyncContext, name: str) -> dict[str, Any]:
         row = await get_website(session, name, for_update=True)
         row.currency = told.currency or row.currency
         row.time_zone = told.time_zone or row.time_zone
-        row.traits = row.traits | told.traits
+        row.traits = row.traits | learned_of(store)
     return {
         "ok": True,
         "name": told.name,
         "currency": told.currency,
         "time_zone": told.time_zone,
         "version": told.version,
+        "notes": [sentence for trait, sentence in _NOTES.items() if told.traits.get(trait)],
     }

@@ -45,6 +45,7 @@ class Website(Timestamped, Base):
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     platform: Mapped[str | None] = mapped_column(String(20))
     base_url: Mapped[str | None] = mapped_column(String(500))
+    api_version: Mapped[str | None] = mapped_column(String(20))
     credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
     webhook_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
     currency: Mapped[str | None] = mapped_column(String(3))

@@ -94,10 +94,22 @@ def reveal(credentials: Credentials) -> dict[str, str]:
     return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in credentials}
 
 
+ApiVersion = Annotated[
+    str,
+    Field(
+        max_length=20,
+        pattern=r"^(\d{4}-\d{2}|unstable)$",
+        examples=["2026-01"],
+        description="of Shopify's Admin API; the one that is known here where not given",
+    ),
+]
+
+
 class WebsiteCreate(Schema):
     name: WebsiteName
     platform: Platform
     base_url: StoreAddress
+    api_version: ApiVersion | None = None
     credentials: Credentials
     schedule: Schedule | None = Field(EVERY_QUARTER, description="when changes are read; null: only when asked")
     reconcile_schedule: Schedule | None = Field(EVERY_NIGHT, description="when all of it is compared; null: never")
@@ -116,6 +128,7 @@ class WebsiteUpdate(UpdateSchema):
     not_null: ClassVar = frozenset({"base_url", "status_map", "is_active"})
 
     base_url: StoreAddress | None = None
+    api_version: ApiVersion | None = None
     schedule: Schedule | None = None
     reconcile_schedule: Schedule | None = None
     status_map: StatusMap | None = None
@@ -142,6 +155,7 @@ class WebsiteRead(ReadSchema):
     name: str
     platform: Literal["woocommerce", "shopify"] | None = Field(description="null where no store was registered")
     base_url: str | None
+    api_version: str | None
     currency: str | None
     time_zone: str | None
     status_map: dict[str, str]

@@ -24,7 +24,7 @@ async def register_website(session: AsyncSession, vault: Vault, data: WebsiteCre
         raise Conflict(
             f"{data.name} is registered already: change it with PUT /websites/{data.name}, or choose another name."
         )
-    website.platform, website.base_url = data.platform, data.base_url
+    website.platform, website.base_url, website.api_version = data.platform, data.base_url, data.api_version
     website.credentials = vault.seal(reveal(data.credentials))
     if data.webhook_secret is not None:
         website.webhook_secrets = vault.seal([data.webhook_secret.get_secret_value()])

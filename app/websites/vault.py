@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.config import ConfigurationError
+from app.config import ConfigurationError, Settings
 
 _PURPOSE = b"ecompredictor: credentials of stores"
 
@@ -39,6 +39,11 @@ class Vault:
     def reseal(self, sealed: bytes) -> bytes:
         """The same under the first key; raises as `unseal`."""
         return self.seal(self.unseal(sealed))
+
+
+def make_vault(settings: Settings, secret_key: str) -> Vault:
+    """Of the key in use, which may be one that was made, and those before it."""
+    return Vault([secret_key, *(key.get_secret_value() for key in settings.previous_secret_keys)])
 
 
 def _derive(secret_key: str) -> bytes:

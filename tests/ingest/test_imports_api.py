@@ -55,6 +55,7 @@ class TestCreateImport:
         assert job | {"id": 0, "created_at": ""} == {
             "id": 0,
             "source_website": "sailor",
+            "origin": "file",
             "file_name": "export.csv",
             "format": "shopify_orders_csv",
             "dry_run": False,
@@ -75,6 +76,7 @@ class TestCreateImport:
                 "missing_columns": [],
                 "changes": [],
                 "also_created": {},
+                "sync": None,
             },
             "error": None,
             "retry_of": None,
