@@ -326,10 +326,9 @@ class WooCommerce:
         host, code, said = self.client.host, _code(answer), _message(answer)
         if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             if code == "woocommerce_rest_authentication_error":
-                return StoreRefused(f"{host} knows the consumer key but not the secret with it ({said}).")
-            hint = (
-                "" if self.client.http.base_url.scheme == "https" else " If the store has TLS, give its https address."
-            )
+                return StoreRefused(_explain_authentication(host, said))
+            is_plain = self.client.http.base_url.scheme == "http"
+            hint = " If the store can be reached by https, give that address." if is_plain else ""
             return StoreRefused(
                 f"{host} refuses the consumer key for {path} ({said}). Make a key with read permission in WooCommerce "
                 f"under Settings, Advanced, REST API, as a user who may see its customers.{hint}"
@@ -337,6 +336,18 @@ class WooCommerce:
         if code == "rest_no_route":
             return StoreConfused(f"{host} has no {_API}/{path}: WooCommerce is not active there, or too old.")
         return StoreConfused(f"{host} answered {answer.status} to {path}: {said or 'without a reason'}.")
+
+
+def _explain_authentication(host: str, said: str) -> str:
+    lowered = said.lower()
+    if "consumer key is invalid" in lowered:
+        return f"{host} does not know the consumer key ({said}). Make a new one under Settings, Advanced, REST API."
+    if "signature" in lowered:
+        return (
+            f"{host} does not accept our signature ({said}): the consumer secret is wrong, or the site calls itself "
+            "otherwise than the address that was given, which has to be the Site Address of its general settings."
+        )
+    return f"{host} knows the consumer key but not the secret with it ({said})."
 
 
 @asynccontextmanager

@@ -80,9 +80,31 @@ class TestGettingIn:
             with pytest.raises(StoreRefused, match="not the secret"):
                 await store.describe()
 
-    async def test_an_unknown_key_over_http_hints_at_tls(self):
-        async with connect(make_shop(), HTTP, keys=KEYS | {"consumer_key": "ck_of_nobody"}) as store:
-            with pytest.raises(StoreRefused, match="https"):
+    @pytest.mark.parametrize(
+        ("keys", "says"),
+        [
+            ({"consumer_key": "ck_of_nobody"}, "does not know the consumer key"),
+            ({"consumer_secret": "cs_of_another"}, "does not accept our signature"),
+        ],
+    )
+    async def test_wrong_keys_over_plain_http(self, keys: dict[str, str], says: str):
+        async with connect(make_shop(), HTTP, keys=KEYS | keys) as store:
+            with pytest.raises(StoreRefused, match=says):
+                await store.describe()
+
+    async def test_a_key_that_is_refused_over_plain_http_hints_at_tls(self):
+        """What a site without TLS says to a right key that came in a header: the same as to a wrong one."""
+        refused = {"code": "woocommerce_rest_cannot_view", "message": "Sorry, you cannot list resources."}
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            is_index = request.url.path.endswith("/wp-json/")
+            return (
+                httpx.Response(200, json={"namespaces": ["wc/v3"]}) if is_index else httpx.Response(401, json=refused)
+            )
+
+        options = HttpOptions(patience=IMPATIENT)
+        async with open_woocommerce(HTTP, KEYS, {}, options, transport=httpx.MockTransport(answer)) as store:
+            with pytest.raises(StoreRefused, match="by https, give that address"):
                 await store.describe()
 
 
