@@ -22,6 +22,7 @@ from fakestores.faults import Faults
 from fakestores.generate import generate
 from fakestores.server import address_of, listen, serve
 from fakestores.shop import Shop
+from fakestores.shopify.bulk import BulkOperations
 from fakestores.traffic import Traffic
 from fakestores.webhooks import ShopifyWebhooks, WooWebhooks
 from fakestores.woocommerce.webhooks import TOPICS
@@ -69,6 +70,7 @@ async def _run(options: argparse.Namespace) -> None:
             hooks.append(webhooks)
             _tell({"platform": platform, "url": url, "orders": len(shop.orders), **keys})
         life = [asyncio.create_task(_live(each, options, client)) for each in hooks]
+        life += [asyncio.create_task(_write_files(app)) for app, _ in served if hasattr(app.state, "store")]
         await serve(served, seconds=options.seconds)
         for task in life:
             task.cancel()
@@ -130,6 +132,14 @@ async def _live(
             due -= 1
         await send(webhooks.take(), client, report=webhooks.report)
         await asyncio.sleep(1)
+
+
+async def _write_files(app: Starlette) -> None:
+    """Bulk operations get on, with pauses for requests between."""
+    bulk: BulkOperations = app.state.store.bulk
+    while True:
+        bulk.work(0.2)
+        await asyncio.sleep(0.05)
 
 
 async def _wait_for_receiver(url: str | None, client: httpx.AsyncClient) -> None:

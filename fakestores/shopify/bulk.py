@@ -36,6 +36,7 @@ class Operation:
     roots: int = 0
     lines: Iterator[Line] | None = None
     """What is left to write."""
+    is_written: bool = False
     file: BytesIO = field(default_factory=BytesIO)
     ends: list[int] = field(default_factory=list)
 
@@ -87,9 +88,16 @@ class BulkOperations:
             operation.status = "CANCELED"
         elif operation.status in {"CREATED", "RUNNING"}:
             operation.status = "RUNNING"
-            if operation.looks > self.polls and self._write(operation):
+            if operation.looks > self.polls and self._write(operation, self.slice_seconds):
                 self._finish(operation)
         return operation
+
+    def work(self, seconds: float) -> None:
+        """Write on for so long, also while nobody looks."""
+        for operation in self.all.values():
+            if operation.status == "RUNNING":
+                self._write(operation, seconds)
+                return
 
     def cancel(self, operation: Operation) -> str | None:
         """Why it cannot be, where it cannot."""
@@ -127,14 +135,16 @@ class BulkOperations:
             "partialDataUrl": url if has_failed else None,
         }
 
-    def _write(self, operation: Operation) -> bool:
+    def _write(self, operation: Operation, seconds: float) -> bool:
         """Whether all is written."""
+        if operation.is_written:
+            return True
         if operation.lines is None:
             operation.lines = write_lines(self.schema, operation.query, self.list_rows)
             if self.order == "scattered" and not operation.group_objects:
                 random = Random(self.seed + operation.number)  # noqa: S311 - the same file each time
                 operation.lines = scatter(operation.lines, random)
-        until = time.monotonic() + self.slice_seconds
+        until = time.monotonic() + seconds
         for line in operation.lines:
             operation.file.write(line.text.encode())
             operation.ends.append(operation.file.tell())
@@ -142,6 +152,7 @@ class BulkOperations:
             operation.objects += 1
             if time.monotonic() > until:
                 return False
+        operation.is_written = True
         return True
 
     def _finish(self, operation: Operation) -> None:
