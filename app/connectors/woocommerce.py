@@ -127,7 +127,8 @@ class WooCommerce:
         else:
             pages = self._walk(resource, _ALL[resource], position)
         async for rows, answer, after in pages:
-            yield await self._complete(resource, rows, Page([], after, answer.at, _total(answer)))
+            total = after.get("total", _total(answer))
+            yield await self._complete(resource, rows, Page([], after, answer.at, total))
 
     async def _read_new_customers(self, since: datetime) -> AsyncIterator[_Rows]:
         """Newest first, as far back as they registered before: customers cannot be asked for by their changes."""
@@ -184,18 +185,18 @@ class WooCommerce:
         """
         if position is not None:
             span, before = timedelta(days=position["days"]), datetime.fromisoformat(position["before"])
-            oldest = datetime.fromisoformat(position["oldest"])
+            oldest, total = datetime.fromisoformat(position["oldest"]), position.get("total")
         else:
             first = await self._get("orders", {**parameters, "orderby": "date", "order": "asc", "per_page": 1})
             rows = _rows(first)
-            span, before = FIRST_WINDOW, first.at + _LOOKS_BACK
+            span, before, total = FIRST_WINDOW, first.at + _LOOKS_BACK, _total(first)
             oldest = _moment(rows[0].get("date_created_gmt")) if rows else before
             if not rows:
                 yield [], first, {}
         while before > oldest:
             start = before - span
             window = {"after": _gmt(start - timedelta(seconds=1)), "before": _gmt(before), **_IN_GMT}
-            mark = {"days": span.days, "before": before.isoformat(), "oldest": oldest.isoformat()}
+            mark = {"days": span.days, "before": before.isoformat(), "oldest": oldest.isoformat(), "total": total}
             seen = 0
             try:
                 async for rows, answer, after in self._walk("orders", parameters | window, position):

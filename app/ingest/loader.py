@@ -275,6 +275,8 @@ class _Merge:
     chunks: int = 0
     is_followed: bool = False
     is_trusted: bool = False
+    fills_tables: bool = True
+    """Whether there may be so much of it that PostgreSQL has to look at the tables anew."""
     watch: Callable[[Chunk], Awaitable[None]] | None = None
     """Called with what has been merged, while its temporary tables are there."""
 
@@ -298,7 +300,7 @@ class _Merge:
         tally = Tally()
         await self._merge_range(session, tally, self.position, up_to)
         has_written = tally.outcomes.keys() & {"created", "updated", "merged"}
-        if has_written and self.chunks & (self.chunks - 1) == 0:
+        if has_written and self.fills_tables and self.chunks & (self.chunks - 1) == 0:
             # Plans of foreign-key checks are made while the tables are small, as scans of the whole parent, and kept:
             # fresh statistics have them made again.
             await session.execute(text("ANALYZE users, products, orders, source_records"))
@@ -374,8 +376,12 @@ async def take_batch(
     default_currency: str,
     status_map: StatusMap,
     is_trusted: bool = False,
+    fills_tables: bool = False,
 ) -> None:
-    """Stage and merge what a followed store answered, as the next records of `job`, in the caller's transaction."""
+    """Stage and merge what a followed store answered, as the next records of `job`, in the caller's transaction.
+
+    `fills_tables` where it is a part of all that the store has.
+    """
     staged = Staged()
     after = job.merged_up_to
     await _stage_batch(session, job.id, items, staged, status_map, after=after)
@@ -394,6 +400,8 @@ async def take_batch(
             after,
             is_followed=True,
             is_trusted=is_trusted,
+            chunks=after // BATCH,
+            fills_tables=fills_tables,
         )
         _note(job, await merge.run_chunk(session))
         job.merged_up_to = last

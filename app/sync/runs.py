@@ -154,6 +154,7 @@ async def _read(context: SyncContext, website: Website, resource: Resource, stor
                     items,
                     default_currency=website.currency or context.default_currency,
                     status_map=website.status_map,
+                    fills_tables=since is None,
                 )
                 children = {parent: found for page in batch for parent, found in page.children.items()}
                 await bury_lost_variations(session, website.name, children)
