@@ -37,7 +37,7 @@ OVERLAP = timedelta(minutes=10)
 """How far before the cursor a run begins: stores date a change before others can see it."""
 FULL_AFTER = timedelta(hours=20)
 """How old the last whole reading of what lists no changes may be; less than a day, so that it is due every night."""
-PAGES_AHEAD = 4
+PAGES_AHEAD = 10
 
 T = TypeVar("T", Page, Listing)
 
