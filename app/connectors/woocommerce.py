@@ -36,6 +36,7 @@ _ALL: dict[Resource, Payload] = {
     "orders": {"status": "any"},
 }
 _IN_GMT = {"dates_are_gmt": "true"}
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # before it no shop was on the web
 FIRST_WINDOW, SMALLEST_WINDOW = timedelta(days=32), timedelta(days=1)
 FEW_IN_WINDOW, MANY_IN_WINDOW = 1_000, 10_000
 MOST_PAGES = 100_000
@@ -181,22 +182,37 @@ class WooCommerce:
     async def _walk_back(self, parameters: Payload, position: Position | None) -> AsyncIterator[_Rows]:
         """Orders by windows of the time they were placed, which does not change, the newest window first.
 
-        So the newest are here first, and no page lies deep in a list of millions: a store skips what is before it.
+        So the newest are here first, and no page lies deep in a list of millions: a store skips what is before it. The
+        newest window has no end, for orders that are dated ahead.
         """
-        if position is not None:
-            span, before = timedelta(days=position["days"]), datetime.fromisoformat(position["before"])
-            oldest, total = datetime.fromisoformat(position["oldest"]), position.get("total")
-        else:
+        is_newest = True
+        if position is None:
             first = await self._get("orders", {**parameters, "orderby": "date", "order": "asc", "per_page": 1})
             rows = _rows(first)
             span, before, total = FIRST_WINDOW, first.at + _LOOKS_BACK, _total(first)
             oldest = _moment(rows[0].get("date_created_gmt")) if rows else before
             if not rows:
                 yield [], first, {}
+        elif "days" in position:
+            span, before = timedelta(days=position["days"]), datetime.fromisoformat(position["before"])
+            oldest, total, is_newest = datetime.fromisoformat(position["oldest"]), position["total"], position["newest"]
+        if (position is not None and "days" not in position) or not _EARLIEST < oldest <= before:
+            # Orders without a date stand in no window.
+            async for page in self._walk("orders", parameters, position):
+                yield page
+            return
         while before > oldest:
             start = before - span
-            window = {"after": _gmt(start - timedelta(seconds=1)), "before": _gmt(before), **_IN_GMT}
-            mark = {"days": span.days, "before": before.isoformat(), "oldest": oldest.isoformat(), "total": total}
+            window = {"after": _gmt(start - timedelta(seconds=1)), **_IN_GMT}
+            if not is_newest:
+                window["before"] = _gmt(before)
+            mark = {
+                "days": span.days,
+                "before": before.isoformat(),
+                "newest": is_newest,
+                "oldest": oldest.isoformat(),
+                "total": total,
+            }
             seen = 0
             try:
                 async for rows, answer, after in self._walk("orders", parameters | window, position):
@@ -207,7 +223,7 @@ class WooCommerce:
                     raise
                 span, position = max(span / 2, SMALLEST_WINDOW), None
                 continue
-            before, position = start, None
+            before, position, is_newest = start, None, False
             if seen < FEW_IN_WINDOW:
                 span *= 2
             elif seen > MANY_IN_WINDOW:
@@ -259,13 +275,13 @@ class WooCommerce:
     async def _read_one(self, resource: Resource, external_id: str) -> Found:
         try:
             answer = await self._get(f"{resource}/{external_id}", missing_is_gone=True)
-        except StoreRefused:
-            raise
         except StoreConfused as error:
             return Found([], [], failed={external_id: str(error)})
         payload = answer.payload
-        if answer.status != HTTPStatus.OK or not isinstance(payload, dict):
+        if answer.status == HTTPStatus.NOT_FOUND:
             return Found([], [external_id])
+        if not isinstance(payload, dict):
+            return Found([], [], failed={external_id: f"{self.client.host} answered no record"})
         if payload.get("status") == "trash":
             return Found([Raw("order", payload)] if resource == "orders" else [], [external_id])
         if resource == "orders" and not payload.get("refunds"):
@@ -296,22 +312,17 @@ class WooCommerce:
     async def _get(
         self, path: str, parameters: Mapping[str, Any] | None = None, *, missing_is_gone: bool = False
     ) -> Answer:
+        used_header = self.client.http.base_url.scheme == "https" and "auth" not in self.traits
         answer = await self._ask(path, parameters)
-        if answer.status == HTTPStatus.UNAUTHORIZED and self._may_lose_its_header(answer):
+        # Also what is said to a right key whose header the host has dropped.
+        if used_header and _code(answer) == "woocommerce_rest_cannot_view":
             self.traits["auth"] = "query"
             answer = await self._ask(path, parameters)
             if answer.status == HTTPStatus.UNAUTHORIZED:
-                del self.traits["auth"]
-        if answer.status == HTTPStatus.OK or (missing_is_gone and answer.status == HTTPStatus.NOT_FOUND):
+                self.traits.pop("auth", None)
+        if answer.status == HTTPStatus.OK or (missing_is_gone and _is_gone(answer)):
             return answer
         raise self._explain(path, answer)
-
-    def _may_lose_its_header(self, answer: Answer) -> bool:
-        return (
-            self.client.http.base_url.scheme == "https"
-            and "auth" not in self.traits
-            and _code(answer) == "woocommerce_rest_cannot_view"
-        )
 
     async def _ask(self, path: str, parameters: Mapping[str, Any] | None) -> Answer:
         auth: httpx.Auth
@@ -390,8 +401,9 @@ def _rows(answer: Answer) -> list[Payload]:
     return rows
 
 
-def _has_id(row: Any) -> bool:
-    return isinstance(row, dict) and str(row.get("id", "")).isdigit()
+def _is_gone(answer: Answer) -> bool:
+    """Only by WooCommerce's own word: without the plugin, or behind a broken host, everything is 404."""
+    return answer.status == HTTPStatus.NOT_FOUND and _code(answer).endswith("_invalid_id")
 
 
 def _total(answer: Answer) -> int | None:

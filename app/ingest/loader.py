@@ -26,7 +26,7 @@ from app.ingest.merge.orders import merge_orders, merge_refunds
 from app.ingest.merge.products import merge_product_records
 from app.ingest.merge.references import merge_line_products
 from app.ingest.merge.returns import merge_returns
-from app.ingest.models import Import, ImportRecord, ImportReject, ImportStatus
+from app.ingest.models import UNFINISHED, Import, ImportRecord, ImportReject, ImportStatus
 from app.ingest.records import Item, OrderRecord, Parsed, Rejected, encode
 from app.ingest.rehearsal import Rehearsal
 from app.orders.models import OrderStatus
@@ -207,7 +207,7 @@ async def merge_import(
     """
     async with database.sessions.begin() as session:
         job = await session.get(Import, import_id, with_for_update=True)
-        if job is None or job.status not in {ImportStatus.QUEUED, ImportStatus.RUNNING}:
+        if job is None or job.status not in UNFINISHED:
             return
         job.status = ImportStatus.RUNNING
         job.started_at = job.started_at or utc_now()
@@ -358,8 +358,9 @@ class _Merge:
 
 @asynccontextmanager
 async def merging(database: Database) -> AsyncIterator[AsyncSession]:
-    """A session with a transaction that merges."""
+    """A session with a transaction that merges, and in which nobody else does."""
     async with database.merge_turn, database.sessions.begin() as session:
+        await take_merge_lock(session)
         yield session
 
 

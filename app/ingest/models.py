@@ -20,6 +20,9 @@ class ImportStatus(StrEnum):
     CANCELLED = "cancelled"  # what was merged until then stays
 
 
+UNFINISHED = frozenset({ImportStatus.QUEUED, ImportStatus.RUNNING})
+
+
 class ImportOrigin(StrEnum):
     FILE = "file"  # or records that were pushed
     SYNC = "sync"  # a run over a store's changes, or over all of it

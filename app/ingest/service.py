@@ -12,7 +12,7 @@ from app.ingest.formats import find_format
 from app.ingest.formats.base import Options
 from app.ingest.loader import Progress, Staged, no_progress, stage
 from app.ingest.mapping import Mapping
-from app.ingest.models import Import, ImportOrigin, ImportRecord, ImportStatus
+from app.ingest.models import UNFINISHED, Import, ImportOrigin, ImportRecord, ImportStatus
 from app.ingest.reading import Limits, SourceFile
 from app.ingest.schemas import ImportQuery
 from app.utils.clock import utc_now
@@ -104,7 +104,7 @@ async def cancel_import(session: AsyncSession, import_id: int) -> Import:
         raise NotFound(f"There is no import {import_id}.")
     if found.status == ImportStatus.CANCELLED:
         return found
-    if found.status not in {ImportStatus.QUEUED, ImportStatus.RUNNING}:
+    if found.status not in UNFINISHED:
         raise Conflict(f"Import {import_id} has {found.status}; only a queued or running one can be cancelled.")
     found.status, found.finished_at = ImportStatus.CANCELLED, utc_now()
     if found.origin == ImportOrigin.FILE:
@@ -134,6 +134,5 @@ async def list_imports(session: AsyncSession, request: ImportQuery) -> dict[str,
 
 async def list_unfinished(session: AsyncSession) -> list[int]:
     """The ids of the files' imports whose merge has still to begin or to end, the oldest first."""
-    unfinished = Import.status.in_([ImportStatus.QUEUED, ImportStatus.RUNNING])
-    of_files = Import.origin == ImportOrigin.FILE
-    return list(await session.scalars(select(Import.id).where(of_files, unfinished).order_by(Import.id)))
+    of_files = (Import.origin == ImportOrigin.FILE, Import.status.in_(UNFINISHED))
+    return list(await session.scalars(select(Import.id).where(*of_files).order_by(Import.id)))

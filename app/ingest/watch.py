@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from app.database import Database
-from app.ingest.models import Import, ImportStatus
+from app.ingest.models import UNFINISHED, Import
 from app.ingest.service import get_import
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -16,7 +16,7 @@ async def follow_import(database: Database, import_id: int) -> AsyncIterator[tup
     while True:
         async with database.reads() as session:
             job = await get_import(session, import_id)
-        has_ended = job.status not in {ImportStatus.QUEUED, ImportStatus.RUNNING}
+        has_ended = job.status not in UNFINISHED
         now = (job.status, job.records_read, job.merged_up_to, job.details)
         if has_ended or now != before:
             yield job, has_ended

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Text, cast, delete, exists, func, literal, or_, select, text, union_all, update
+from sqlalchemy import Text, cast, delete, exists, func, literal, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,7 @@ from app.users.schemas import hide_placeholder
 from app.users.service import get_user
 from app.utils.clock import utc_now
 from app.utils.errors import Conflict
+from app.utils.statements import typed
 from app.websites.models import SourceKind, SourceRecord
 
 NAME = "Erased"
@@ -150,15 +151,16 @@ _FORGET = (
     "UPDATE source_records SET external_id = :anonymous WHERE user_id = :user_id AND kind = 'guest'",
     """
     UPDATE source_records s SET said = (s.said - 'email') || CASE WHEN s.said ->> 'consumer' LIKE 'guest:%'
-        THEN jsonb_build_object('consumer', 'guest:' || CAST(:anonymous AS text)) ELSE '{}' END
+        THEN jsonb_build_object('consumer', 'guest:' || :anonymous) ELSE '{}' END
     FROM orders o WHERE o.id = s.order_id AND o.user_id = :user_id AND s.kind IN ('order', 'order_key')
     """,
 )
 
 
 async def _forget_sources(session: AsyncSession, user_id: int) -> None:
+    parameters = {"user_id": user_id, "anonymous": anonymous_email(user_id)}
     for statement in _FORGET:
-        await session.execute(text(statement), {"user_id": user_id, "anonymous": anonymous_email(user_id)})
+        await session.execute(typed(statement, parameters), parameters)
 
 
 def _mentions(column: Any, names: Sequence[str]) -> Any:

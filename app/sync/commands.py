@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from app.connectors.base import RESOURCES, Resource
 from app.database import Database
 from app.ingest.commands import report
-from app.ingest.models import Import, ImportStatus
+from app.ingest.models import UNFINISHED, Import, ImportStatus
 from app.runtime.jobs import running_worker
 from app.sync import completeness, jobs
 from app.sync.platforms import SyncContext
@@ -20,7 +20,6 @@ from app.sync.service import Mode
 from app.websites.models import Reread
 
 SECONDS_BETWEEN_LOOKS = 0.3
-UNFINISHED = {ImportStatus.QUEUED, ImportStatus.RUNNING}
 
 
 async def sync_now(

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connectors.base import RESOURCES, Resource
-from app.ingest.models import Import, ImportOrigin, ImportStatus
+from app.ingest.models import UNFINISHED, Import, ImportOrigin
 from app.sync import sweeps
 from app.sync.models import SyncState, Webhook, WebhookStatus
 from app.sync.platforms import KINDS
@@ -26,7 +26,7 @@ async def describe_status(session: AsyncSession, name: str) -> dict[str, Any]:
     running = select(Import.options["resource"].astext).where(
         Import.source_website == name,
         Import.origin == ImportOrigin.SYNC,
-        Import.status.in_([ImportStatus.QUEUED, ImportStatus.RUNNING]),
+        Import.status.in_(UNFINISHED),
     )
     under_way = set(await session.scalars(running))
     pending = func.count().filter(Webhook.status == WebhookStatus.PENDING)

@@ -23,7 +23,7 @@ from app.websites.schemas import WebsiteCreate
 from app.websites.service import register_website
 from app.websites.vault import make_vault
 
-ORDERS, YEARS = 120_000, 3.0
+YEARS = 3.0
 HAPPENINGS_A_MINUTE = 20
 _FILLED = ("users", "products", "orders", "websites")
 _ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from procrastinate.exceptions import AlreadyEnqueued
 from sqlalchemy import Select, delete, func, or_, select, tuple_, update
@@ -14,12 +14,16 @@ from app.config import ConfigurationError
 from app.connectors.base import BATCH, Connector, Found, Resource
 from app.connectors.errors import StoreError
 from app.database import driver_connection
-from app.ingest.loader import merging, take_batch, take_merge_lock
+from app.ingest.loader import merging
 from app.ingest.merge.tombstones import bury
 from app.ingest.models import ImportOrigin
+from app.ingest.records import Parsed, ProductRecord, Record
+from app.orders.models import Order
+from app.products.models import Product
 from app.runtime.jobs import queue
 from app.sync.platforms import KINDS, SyncContext, open_store, parse_all, platform_of
-from app.sync.service import get_daily_import
+from app.sync.service import get_daily_import, take
+from app.users.models import User
 from app.utils.clock import utc_now
 from app.websites.models import Reread, SourceRecord, Website
 from app.websites.service import get_website
@@ -88,22 +92,46 @@ async def _take_due(context: SyncContext, website: str) -> list[Reread]:
 async def _reread(context: SyncContext, website: Website, store: Connector, batch: Sequence[Reread]) -> None:
     kind = batch[0].kind
     asked = {each.external_id: each for each in batch}
+    asked_at = utc_now()
     found = await store.read_again(RESOURCES[kind], list(asked))
     items = await asyncio.to_thread(parse_all, platform_of(website), found.raws)
     async with merging(context.database) as session:
-        await take_merge_lock(session)
-        job = await get_daily_import(session, website, ImportOrigin.REREAD)
-        await take_batch(
-            session,
-            job,
-            items,
-            default_currency=website.currency or context.default_currency,
-            status_map=website.status_map,
-            is_trusted=True,
+        # Something newer may have come meanwhile, by a webhook: these stay asked for, and are read once more.
+        overtaken = await _find_written_since(session, website.name, kind, list(asked), asked_at)
+        items = [item for item in items if not (isinstance(item, Parsed) and _reread_key(item.record) in overtaken)]
+        await take(context, session, website, await get_daily_import(session, website, ImportOrigin.REREAD), items,
+                   is_trusted=True)  # fmt: skip
+        await bury(session, website.name, kind, [key for key in found.gone if key not in overtaken], utc_now())
+        children = {parent: those for parent, those in found.children.items() if parent not in overtaken}
+        await bury_lost_variations(session, website.name, children)
+        settled = {key: each for key, each in asked.items() if key not in overtaken}
+        await _settle(session, website.name, settled, found)
+
+
+def _reread_key(record: Record) -> str:
+    """By what a record is asked for again: a variation or variant by its product."""
+    return (record.parent_key or record.group_key or record.key) if isinstance(record, ProductRecord) else record.key
+
+
+async def _find_written_since(
+    session: AsyncSession, website: str, kind: str, external_ids: Sequence[str], moment: datetime
+) -> set[str]:
+    """Those of which a row of ours was written after that moment, a variation's for its product."""
+    product = func.coalesce(SourceRecord.said["parent"].astext, SourceRecord.said["group"].astext)
+    key = func.coalesce(product, SourceRecord.external_id)
+    statement = (
+        select(key)
+        .outerjoin(Order, Order.id == SourceRecord.order_id)
+        .outerjoin(Product, Product.id == SourceRecord.product_id)
+        .outerjoin(User, User.id == SourceRecord.user_id)
+        .where(
+            SourceRecord.source_website == website,
+            SourceRecord.kind == kind,
+            or_(SourceRecord.external_id.in_(external_ids), product.in_(external_ids)),
+            func.coalesce(Order.updated_at, Product.updated_at, User.updated_at) > moment,
         )
-        await bury(session, website.name, kind, found.gone, utc_now())
-        await bury_lost_variations(session, website.name, found.children)
-        await _settle(session, website.name, asked, found)
+    )
+    return set(await session.scalars(statement))
 
 
 async def _settle(session: AsyncSession, website: str, asked: Mapping[str, Reread], found: Found) -> None:
@@ -117,6 +145,8 @@ async def _settle(session: AsyncSession, website: str, asked: Mapping[str, Rerea
             )
         )
     for key, reason in found.failed.items():
+        if key not in asked:
+            continue
         tried = asked[key].attempts + 1
         await session.execute(
             update(Reread)

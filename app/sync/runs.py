@@ -19,14 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import ConfigurationError
 from app.connectors.base import Connector, Listing, Page, Resource
 from app.connectors.errors import StoreError
-from app.ingest.loader import merging, take_batch
-from app.ingest.models import Import, ImportOrigin, ImportStatus
+from app.ingest.loader import merging
+from app.ingest.models import UNFINISHED, Import, ImportOrigin, ImportStatus
 from app.ingest.records import Item
 from app.sync import sweeps
 from app.sync.models import SyncState
 from app.sync.platforms import KINDS, StorePlatform, SyncContext, learned_of, open_store, parse_all, platform_of
 from app.sync.rereads import bury_lost_variations, defer_rereads
-from app.sync.service import get_state, note_sync
+from app.sync.service import get_state, note_sync, take
+from app.sync.stores import note_told
 from app.utils.clock import utc_now
 from app.websites.models import Website
 from app.websites.service import get_website
@@ -70,7 +71,7 @@ async def run(context: SyncContext, import_id: int) -> None:
 
 async def _begin(session: AsyncSession, import_id: int) -> tuple[Website, Resource, str] | None:
     job = await session.get(Import, import_id, with_for_update=True)
-    if job is None or job.status not in {ImportStatus.QUEUED, ImportStatus.RUNNING}:
+    if job is None or job.status not in UNFINISHED:
         return None
     website = await get_website(session, job.source_website)
     resource, mode = job.options["resource"], job.options["mode"]
@@ -123,10 +124,7 @@ async def _note_store(context: SyncContext, website: Website, store: Connector) 
     """What the store tells of itself, the first time it is read."""
     told = await store.describe()
     async with context.database.sessions.begin() as session:
-        row = await get_website(session, website.name, for_update=True)
-        row.currency = row.currency or told.currency
-        row.time_zone = told.time_zone or "UTC"
-        row.traits = row.traits | learned_of(store)
+        await note_told(session, website.name, told, learned_of(store))
 
 
 async def _read(context: SyncContext, website: Website, resource: Resource, store: Connector, import_id: int) -> bool:
@@ -148,14 +146,7 @@ async def _read(context: SyncContext, website: Website, resource: Resource, stor
                 assert state.plan is not None
                 state.plan = state.plan | {"began_at": state.plan["began_at"] or batch[0].at.isoformat()}
                 state.position = batch[-1].position
-                await take_batch(
-                    session,
-                    job,
-                    items,
-                    default_currency=website.currency or context.default_currency,
-                    status_map=website.status_map,
-                    fills_tables=since is None,
-                )
+                await take(context, session, website, job, items, fills_tables=since is None)
                 children = {parent: found for page in batch for parent, found in page.children.items()}
                 await bury_lost_variations(session, website.name, children)
                 note_sync(job, requests=store.requests, expected=batch[-1].total)

@@ -9,9 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connectors.base import RESOURCES, Resource
-from app.ingest.models import Import, ImportOrigin, ImportStatus
+from app.ingest.loader import take_batch
+from app.ingest.models import UNFINISHED, Import, ImportOrigin, ImportStatus
+from app.ingest.records import Item
 from app.sync.models import SyncState
-from app.sync.platforms import platform_of
+from app.sync.platforms import SyncContext, platform_of
 from app.utils.clock import utc_now
 from app.utils.errors import Conflict
 from app.websites.models import Website
@@ -19,7 +21,6 @@ from app.websites.service import get_store
 
 Mode = Literal["changes", "everything", "sweep"]
 """What a run reads: what has changed since the last one, all there is, or the list of all there is, to compare it."""
-_UNFINISHED = (ImportStatus.QUEUED, ImportStatus.RUNNING)
 
 
 async def start_runs(
@@ -39,7 +40,7 @@ async def _start_run(session: AsyncSession, website: Website, mode: Mode, resour
     under_way = select(Import).where(
         Import.source_website == website.name,
         Import.origin == ImportOrigin.SYNC,
-        Import.status.in_(_UNFINISHED),
+        Import.status.in_(UNFINISHED),
         Import.options["resource"].astext == resource,
         Import.options["mode"].astext == mode,
     )
@@ -94,6 +95,28 @@ async def get_daily_import(session: AsyncSession, website: Website, origin: Impo
         await session.flush()
     found.finished_at = utc_now()
     return found
+
+
+async def take(
+    context: SyncContext,
+    session: AsyncSession,
+    website: Website,
+    job: Import,
+    items: Sequence[Item],
+    *,
+    is_trusted: bool = False,
+    fills_tables: bool = False,
+) -> None:
+    """Merge what the store gave, as `loader.take_batch` does, with what is known of the website."""
+    await take_batch(
+        session,
+        job,
+        items,
+        default_currency=website.currency or context.default_currency,
+        status_map=website.status_map,
+        is_trusted=is_trusted,
+        fills_tables=fills_tables,
+    )
 
 
 def note_sync(job: Import, **facts: Any) -> None:

@@ -3,7 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.config import ConfigurationError
+from app.connectors.base import StoreInfo
 from app.connectors.client import Patience
 from app.connectors.errors import StoreError
 from app.sync.platforms import SyncContext, learned_of, open_store
@@ -12,6 +15,14 @@ from app.websites.service import get_store, get_website
 
 # Somebody waits for the answer.
 _WHILE_WAITED_FOR = Patience(attempts=3, wait_initial=0.5, wait_max=1.0, longest_retry_after=5.0, read=15.0, whole=30.0)
+
+
+async def note_told(session: AsyncSession, name: str, told: StoreInfo, learned: dict[str, Any]) -> None:
+    """Keep what a store tells of itself, and what its connector wants to know again."""
+    website = await get_website(session, name, for_update=True)
+    website.currency = told.currency or website.currency
+    website.time_zone = told.time_zone or website.time_zone or "UTC"
+    website.traits = website.traits | learned
 
 
 _NOTES = {
@@ -32,10 +43,7 @@ async def check_store(context: SyncContext, name: str) -> dict[str, Any]:
     except (StoreError, ConfigurationError) as error:
         return {"ok": False, "problem": str(error)}
     async with context.database.sessions.begin() as session:
-        row = await get_website(session, name, for_update=True)
-        row.currency = told.currency or row.currency
-        row.time_zone = told.time_zone or row.time_zone
-        row.traits = row.traits | learned_of(store)
+        await note_told(session, name, told, learned_of(store))
     return {
         "ok": True,
         "name": told.name,

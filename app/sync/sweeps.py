@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.connectors.base import Listed
 from app.database import driver_connection
 from app.sync.models import SweptRecord
+from app.utils.statements import typed
 from app.websites.models import SourceKind
 
 
@@ -96,7 +97,7 @@ async def compare(session: AsyncSession, website: str, kind: SourceKind, since: 
     """Ask for every record that differs again; how many are missing, vanished and different, of how many listed."""
     await session.execute(text("ANALYZE swept_records"))
     parameters = {"website": website, "kind": str(kind), "since": since}
-    return dict((await session.execute(_typed(_COMPARE), parameters)).mappings().one())
+    return dict((await session.execute(typed(_COMPARE, parameters), parameters)).mappings().one())
 
 
 # Of the records that have come since the sweep, or have changed at the store since, the list tells nothing.
@@ -129,7 +130,7 @@ async def compare_days(
 ) -> list[dict[str, Any]]:
     """The days, statuses and currencies whose orders or money differ, by the last sweep, which began at `since`."""
     parameters = {"website": website, "kind": "order", "since": since, "limit": limit}
-    return [dict(row) for row in (await session.execute(_typed(_DAYS), parameters)).mappings()]
+    return [dict(row) for row in (await session.execute(typed(_DAYS, parameters), parameters)).mappings()]
 
 
 _MISSING = f"""
@@ -148,11 +149,4 @@ _MISSING = f"""
 async def list_missing(session: AsyncSession, website: str, kind: SourceKind, *, limit: int = 100) -> list[str]:
     """The ids that the last sweep listed and that are not here, nor known to be deleted since."""
     parameters = {"website": website, "kind": str(kind), "limit": limit}
-    return list(await session.scalars(_typed(_MISSING), parameters))
-
-
-def _typed(statement: str) -> Any:
-    """PostgreSQL cannot tell the types of parameters that are only compared with each other's columns."""
-    for name, type_ in {"website": "text", "kind": "text", "since": "timestamptz", "limit": "bigint"}.items():
-        statement = statement.replace(f":{name}", f"CAST(:{name} AS {type_})")
-    return text(statement)
+    return list(await session.scalars(typed(_MISSING, parameters), parameters))

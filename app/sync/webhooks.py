@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connectors.base import Raw
 from app.database import driver_connection
-from app.ingest.loader import merging, take_batch
+from app.ingest.loader import merging
 from app.ingest.models import ImportOrigin
 from app.runtime.jobs import queue
 from app.sync import redactions
@@ -19,7 +19,7 @@ from app.sync.keys import Receiver
 from app.sync.models import Webhook, WebhookStatus
 from app.sync.platforms import KINDS, SyncContext, parse_all, platform_of
 from app.sync.rereads import defer_rereads
-from app.sync.service import get_daily_import
+from app.sync.service import get_daily_import, take
 from app.utils.clock import utc_now
 from app.utils.errors import Unauthorized
 from app.websites.models import Reread
@@ -97,13 +97,7 @@ async def _process_batch(context: SyncContext, website_name: str) -> int:
     async with merging(context.database) as session:
         if items:
             job = await get_daily_import(session, website, ImportOrigin.WEBHOOK)
-            await take_batch(
-                session,
-                job,
-                items,
-                default_currency=website.currency or context.default_currency,
-                status_map=website.status_map,
-            )
+            await take(context, session, website, job, items)
         await ask_for(session, website_name, again, "webhook")
         for status, note in set(settled.values()):
             ids = [key for key, value in settled.items() if value == (status, note)]

@@ -126,8 +126,8 @@ async def ensure_website(session: AsyncSession, name: str) -> None:
 
 async def is_followed(session: AsyncSession, name: str) -> bool:
     """Whether the website is a registered store that can be asked."""
-    statement = select(Website.platform.is_not(None) & Website.is_active).where(Website.name == name)
-    return bool(await session.scalar(statement))
+    website = await session.get(Website, name)
+    return website is not None and website.is_followed
 
 
 async def get_status_map(session: AsyncSession, name: str) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from app.connectors.client import HttpOptions
@@ -163,3 +165,65 @@ async def test_behind_notices_and_marks():
     async with connect(shop, faults=faults) as store:
         read = [raw async for page in store.read("orders", None, None) for raw in page.raws]
     assert len(read) == 120
+
+
+class TestNothingIsLost:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            httpx.Response(404, json={"code": "rest_no_route", "message": "No route was found"}),
+            httpx.Response(404, text="<title>Not found</title>"),
+            httpx.Response(200, json=[]),
+        ],
+    )
+    async def test_what_a_broken_site_does_not_show_is_not_gone(self, answer: httpx.Response):
+        """Without its plugin a site knows no route: none of its orders was deleted for that."""
+        transport = answering(answer.status_code, headers=answer.headers, content=answer.content)
+        options = HttpOptions(patience=IMPATIENT)
+        async with open_woocommerce(HTTPS, KEYS, {}, options, transport=transport) as store:
+            found = await store.read_again("orders", ["1"])
+        assert (found.gone, list(found.failed)) == ([], ["1"])
+
+    @pytest.mark.parametrize("resource", ["customers", "products", "orders"])
+    async def test_what_is_gone_by_the_stores_own_word(self, resource: Any):
+        async with connect(make_shop()) as store:
+            assert (await store.read_again(resource, ["999"])).gone == ["999"]
+
+    async def test_several_at_once_that_lose_their_header(self):
+        shop = make_shop()
+        placed = stock(shop, orders=4)
+        async with connect(shop, drops_authorization=True) as store:
+            found = await store.read_again("orders", [str(order.id) for order in placed])
+        assert len(found.raws) == 4
+
+    @pytest.mark.parametrize("moment", [datetime(1, 1, 2, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)])
+    async def test_orders_with_an_odd_date(self, moment: datetime):
+        shop = make_shop()
+        odd, *_ = stock(shop, orders=3)
+        odd.created_at = moment
+        async with connect(shop) as store:
+            read = [raw.payload["id"] async for page in store.read("orders", None, None) for raw in page.raws]
+            swept = [each async for page in store.sweep("orders", None) for each in page.records]
+        assert (len(read), len(swept)) == (3, 3)
+
+    async def test_an_order_without_a_date(self):
+        """The oldest has none, and stands in no window: they are read in one go."""
+        shop = make_shop()
+        stock(shop, orders=130)
+        app = woocommerce.create_app(shop, keys=FAKE_KEYS)
+        inner = httpx.ASGITransport(app)
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            given = await inner.handle_async_request(request)
+            rows = orjson.loads(await given.aread())
+            if request.url.path.endswith("/orders"):
+                for row in rows:
+                    row["date_created_gmt"] = None
+            return httpx.Response(given.status_code, headers=given.headers, json=rows)
+
+        options = HttpOptions(patience=IMPATIENT)
+        async with open_woocommerce(HTTPS, KEYS, {}, options, transport=httpx.MockTransport(answer)) as store:
+            pages = [page async for page in store.read("orders", None, None)]
+            rest = [raw async for page in store.read("orders", None, pages[0].position) for raw in page.raws]
+        assert sum(page.size for page in pages) == 130
+        assert len(rest) == 130 - pages[0].size

@@ -402,6 +402,7 @@ class TestRunsOfOneResource:
         assert [(job.id, is_new) for job, is_new in again] == [(first[0][0].id, False)]
 
     async def test_a_cancelled_run_stops_and_the_next_goes_on(self, follow: Follow, query: Any):
+        from app.ingest.loader import merging
         from app.ingest.service import cancel_import
         from app.sync import service
 
@@ -416,7 +417,8 @@ class TestRunsOfOneResource:
             nonlocal pages
             pages += seen.path.endswith("/orders") and "offset" in seen.query
             if pages == 4:
-                async with rise.context.database.sessions.begin() as session:
+                # In its turn: on this database all sessions share one connection.
+                async with merging(rise.context.database) as session:
                     await cancel_import(session, job.id)
 
         rise.faults.on_request = cancel

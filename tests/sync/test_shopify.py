@@ -449,7 +449,7 @@ class TestWebhooks:
 
         await deliver(rise, *deleted)
         await deliver(rise, *[each for each in created if not each.topic.startswith("orders/")])
-        assert True not in (await active_products(query)).values()
+        assert not any((await active_products(query)).values())
         await deliver(rise, *[each for each in created if b'"id":%d,' % order.id in each.body[:40]])
 
         assert await query("SELECT 1 FROM orders WHERE status <> 'cancelled'") == []

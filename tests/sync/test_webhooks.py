@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.connectors.woocommerce import WooCommerce
 from app.database import Database
+from app.sync import webhooks
 from app.sync.intake import Intake
 from app.sync.keys import Receivers
 from app.sync.models import Webhook
@@ -260,6 +262,40 @@ class TestProcessing:
 
         (row,) = await query("SELECT total_amount FROM orders")
         assert row["total_amount"] == shop.orders[order.id].total
+
+    async def test_one_that_overtakes_a_reading_by_id(
+        self, follow: Follow, deliver: Any, query: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        """What was read a moment ago does not replace what came meanwhile: the store is asked once more."""
+        shop = make_shop()
+        mug = shop.add_product("Mug", "12.50", sku="MUG")
+        order = shop.place_order([(mug.id, 2)], email="jane@example.com")
+        rise = await follow(shop)
+        await rise.run()
+        hooks = subscribe(shop)
+        hooks.take()
+        read_again = WooCommerce.read_again
+        asked = 0
+
+        async def be_overtaken(store: WooCommerce, *of: Any) -> Any:
+            nonlocal asked
+            found = await read_again(store, *of)
+            asked += 1
+            if asked == 1:
+                shop.clock.advance(60)
+                shop.set_order_status(order.id, "completed")
+                await deliver(rise, *hooks.take())
+                await webhooks.process_webhooks(rise.context, "rise")
+            return found
+
+        monkeypatch.setattr(WooCommerce, "read_again", be_overtaken)
+        shop.edit_order(order.id, quantities={order.lines[0].id: 5}, silent=True)
+        await deliver(rise, *hooks.take())
+        await rise.process_webhooks()
+
+        (row,) = await query("SELECT status, total_amount FROM orders")
+        assert (row["status"], row["total_amount"]) == ("delivered", shop.orders[order.id].total)
+        assert (asked, await rise.find_waiting()) == (2, [])
 
     async def test_trashed_and_brought_back(self, follow: Follow, deliver: Any, query: Any):
         shop = make_shop()

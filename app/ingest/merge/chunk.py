@@ -2,33 +2,17 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, CursorResult, DateTime, Text, TextClause, bindparam, text
+from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import TypeEngine
+
+from app.utils.statements import typed
 
 # Kinds that have a consumer inside, and kinds that are one.
 ORDERS = "('order', 'order_key')"
 CONSUMERS = "('consumer', 'guest', 'anonymous')"
 PRODUCTS = "('product', 'product_key')"
-
-_TYPES: dict[type, TypeEngine[Any]] = {
-    bool: Boolean(),
-    int: BigInteger(),
-    str: Text(),
-    datetime: DateTime(timezone=True),
-}
-
-
-@lru_cache(maxsize=1024)
-def _prepare(statement: str, types: tuple[tuple[str, type], ...]) -> TextClause:
-    """Typed, since PostgreSQL would deduce one type here and another there."""
-    clause = text(statement)
-    bound = clause._bindparams
-    return clause.bindparams(*(bindparam(name, type_=_TYPES[kind]) for name, kind in types if name in bound))
-
 
 # For the other links of a row that the record `n` has changed: what they left there is there no longer, so their
 # records are no repetitions when they come again, unless `n` comes with them.
@@ -43,7 +27,7 @@ OVERRIDDEN_BY = """
 class Chunk:
     """One transaction's share of an import: positions `after` < p <= `up_to`.
 
-    The website of a followed one is asked again where two of its answers contradict each other. What `is_trusted` was
+    A website that is followed is asked again where two of its answers contradict each other. What `is_trusted` was
     read from it for that reason, by id and just now: it counts, whatever was told before.
     """
 
@@ -72,8 +56,7 @@ class Chunk:
             "is_trusted": self.is_trusted,
             **more,
         }
-        types = tuple((name, type(value)) for name, value in parameters.items())
-        result = await self.session.execute(_prepare(statement, types), parameters)
+        result = await self.session.execute(typed(statement, parameters), parameters)
         assert isinstance(result, CursorResult)
         return result
 

@@ -6,52 +6,42 @@ An order is cancelled, a product no longer active, with all its variations or va
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.utils.statements import typed
 
 DELETED = "deleted"
 """The `source_status` of an order that its website has no longer."""
 
-# Typed, since PostgreSQL would not know of which type the parameters are.
-_GIVEN = """
-    WITH given AS (
-        SELECT CAST(:website AS text) AS website, CAST(:kind AS text) AS kind, CAST(:ids AS text[]) AS ids,
-            CAST(:now AS timestamptz) AS now
-    )
-"""
 # Also where nothing is known of it yet: its creation may still be on its way to us.
-_BURY = f"""
-    {_GIVEN}
+_BURY = """
     INSERT INTO source_records AS s (source_website, kind, external_id, deleted_at, created_at)
-    SELECT website, kind, unnest(ids), now, now FROM given
+    SELECT :website, :kind, unnest(:ids), :now, :now
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET deleted_at = excluded.deleted_at
     WHERE s.deleted_at IS NULL
 """
 _PRODUCT = "coalesce(s.said ->> 'parent', s.said ->> 'group')"
 _BURY_VARIATIONS = f"""
-    {_GIVEN}
-    UPDATE source_records s SET deleted_at = given.now FROM given
-    WHERE s.source_website = given.website AND s.kind = 'product' AND {_PRODUCT} = ANY(given.ids)
-    AND s.deleted_at IS NULL
+    UPDATE source_records s SET deleted_at = :now
+    WHERE s.source_website = :website AND s.kind = 'product' AND {_PRODUCT} = ANY(:ids) AND s.deleted_at IS NULL
 """
 _CANCEL_ORDERS = f"""
-    {_GIVEN}, gone AS (
-        UPDATE source_records s SET said = s.said || '{{"status": "cancelled"}}' FROM given
-        WHERE s.source_website = given.website AND s.kind = 'order' AND s.external_id = ANY(given.ids)
-        AND s.deleted_at = given.now
-        RETURNING s.order_id, s.deleted_at
+    WITH gone AS (
+        UPDATE source_records s SET said = s.said || jsonb_build_object('status', 'cancelled')
+        WHERE s.source_website = :website AND s.kind = 'order' AND s.external_id = ANY(:ids) AND s.deleted_at = :now
+        RETURNING s.order_id
     )
-    UPDATE orders o SET status = 'cancelled', source_status = '{DELETED}', updated_at = gone.deleted_at
+    UPDATE orders o SET status = 'cancelled', source_status = '{DELETED}', updated_at = :now
     FROM gone WHERE o.id = gone.order_id
 """
 _DEACTIVATE_PRODUCTS = f"""
-    {_GIVEN}, gone AS (
-        UPDATE source_records s SET said = s.said || '{{"is_active": false}}' FROM given
-        WHERE s.source_website = given.website AND s.kind = 'product' AND s.deleted_at = given.now
-        AND (s.external_id = ANY(given.ids) OR {_PRODUCT} = ANY(given.ids))
-        RETURNING s.product_id, s.deleted_at
+    WITH gone AS (
+        UPDATE source_records s SET said = s.said || jsonb_build_object('is_active', false)
+        WHERE s.source_website = :website AND s.kind = 'product' AND s.deleted_at = :now
+        AND (s.external_id = ANY(:ids) OR {_PRODUCT} = ANY(:ids))
+        RETURNING s.product_id
     )
-    UPDATE products p SET is_active = false, updated_at = gone.deleted_at
+    UPDATE products p SET is_active = false, updated_at = :now
     FROM gone WHERE p.id = gone.product_id AND p.is_active
 """
 _STATEMENTS = {
@@ -69,4 +59,4 @@ async def bury(session: AsyncSession, website: str, kind: str, external_ids: Seq
     if external_ids:
         parameters = {"website": website, "kind": kind, "ids": list(external_ids), "now": now}
         for statement in _STATEMENTS[kind]:
-            await session.execute(text(statement), parameters)
+            await session.execute(typed(statement, parameters), parameters)
