@@ -1,5 +1,6 @@
 """`/websites`: registering stores, changing them, and what is never shown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,9 @@ from app.websites.models import Website
 from app.websites.schedules import find_next
 from app.websites.service import reseal_all
 from app.websites.vault import Vault
+from fakestores import woocommerce
 from tests.builders import create_product
+from tests.sync.conftest import make_shop
 
 WEBSITES = "/api/v1/websites"
 KEYS = {"consumer_key": "ck_0123456789", "consumer_secret": "cs_9876543210"}
@@ -205,3 +208,25 @@ def test_the_next_time_of_a_schedule():
     moment = datetime(2026, 9, 1, 10, 7, tzinfo=UTC)
     assert find_next("*/15 * * * *", moment) == datetime(2026, 9, 1, 10, 15, tzinfo=UTC)
     assert find_next("30 3 * * *", moment) == datetime(2026, 9, 2, 3, 30, tzinfo=UTC)
+
+
+async def test_asking_a_store_and_how_complete_it_is(api: httpx.AsyncClient, app: Any, monkeypatch: pytest.MonkeyPatch):
+    keys = {KEYS["consumer_key"]: KEYS["consumer_secret"]}
+    fake = woocommerce.create_app(make_shop(), keys=keys)
+    transports = {"rise": httpx.ASGITransport(fake)}
+    monkeypatch.setattr(app.state, "sync", replace(app.state.sync, transports=transports))
+    await api.post(WEBSITES, json=store())
+
+    told = (await api.post(f"{WEBSITES}/rise/test")).json()
+    assert (told["ok"], told["name"], told["problem"], told["notes"]) == (True, "Rise", None, [])
+    shown = (await api.get(f"{WEBSITES}/rise")).json()
+    assert (shown["currency"], shown["time_zone"]) == ("BDT", "Asia/Dhaka")
+
+    other = {"consumer_key": KEYS["consumer_key"], "consumer_secret": "cs_of_another"}
+    await api.put(f"{WEBSITES}/rise/credentials", json={"credentials": other})
+    refused = (await api.post(f"{WEBSITES}/rise/test")).json()
+    assert (refused["ok"], "not the secret" in refused["problem"]) == (False, True)
+
+    complete = (await api.get(f"{WEBSITES}/rise/completeness")).json()
+    assert (complete["complete_up_to"], complete["days"]) == (None, [])
+    assert {each["verdict"] for each in complete["resources"]} == {"not checked yet: a sweep will tell"}
