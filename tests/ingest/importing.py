@@ -18,6 +18,8 @@ from app.ingest.commands import import_file
 from app.ingest.loader import merge_import
 from app.ingest.service import ImportRequest
 from app.runtime import jobs
+from app.sync.setup import make_sync_context
+from app.websites.vault import Vault
 
 SECONDS = 300.0  # after which a process that hangs fails its test
 KILLED = -9
@@ -97,7 +99,9 @@ def _work(url: str, dead_after: float) -> None:
     jobs.DEAD_AFTER_SECONDS = dead_after
 
     async def work() -> None:
-        async with jobs.running_worker(Database(url)) as worker:
+        database = Database(url)
+        sync = make_sync_context(Settings(_env_file=None), database, Vault(["of a worker that follows no store"]))
+        async with jobs.running_worker(database, sync=sync) as worker:
             await worker
 
     asyncio.run(work())
