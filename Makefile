@@ -41,9 +41,9 @@ format: $(DEV) ## Format the code
 	@$(BIN)/ruff format .
 
 lock: $(DEV) ## Renew the lock files (UPGRADE=1 also takes newer versions)
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra dev -o requirements-dev.txt
-	$(COMPILE) --constraint requirements-dev.txt --extra embedded --extra demo -o requirements.txt
-	$(COMPILE) --constraint requirements-dev.txt -o requirements-image.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra predict --extra dev -o requirements-dev.txt
+	$(COMPILE) --constraint requirements-dev.txt --extra embedded --extra predict --extra demo -o requirements.txt
+	$(COMPILE) --constraint requirements-dev.txt --extra predict -o requirements-image.txt
 
 openapi: $(RUNTIME) ## Write the OpenAPI document to build/openapi.json
 	@mkdir -p build && $(BIN)/ecompredictor export-openapi build/openapi.json

@@ -13,9 +13,9 @@ from packaging.version import Version
 REPOSITORY = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 LOCKS = {
-    "requirements-image.txt": [],
-    "requirements.txt": ["embedded"],
-    "requirements-dev.txt": ["embedded", "dev"],
+    "requirements-image.txt": ["predict"],
+    "requirements.txt": ["embedded", "predict", "demo"],
+    "requirements-dev.txt": ["embedded", "predict", "dev"],
 }
 
 
