@@ -6,6 +6,8 @@ from sqlalchemy.schema import SchemaItem
 import app.auth.models
 import app.ingest.models
 import app.orders.models
+import app.predictions.baskets.models
+import app.predictions.models
 import app.privacy.models
 import app.products.models
 import app.sync.models
@@ -16,8 +18,10 @@ from app.database import Base
 
 
 def include_object(item: SchemaItem, name: str | None, kind: str, reflected: bool, other: SchemaItem | None) -> bool:
-    """The job queue's tables are its library's own."""
-    return not (kind == "table" and name is not None and name.startswith("procrastinate_"))
+    """The job queue's tables are its library's own, and partitions are made by what fills them."""
+    return not (
+        kind == "table" and name is not None and (name.startswith("procrastinate_") or "_predictions_of_" in name)
+    )
 
 
 def run(connection: Connection) -> None:

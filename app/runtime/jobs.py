@@ -16,7 +16,13 @@ from sqlalchemy import make_url
 
 from app.database import Database
 
-TASK_MODULES = ("app.ingest.jobs", "app.orders.jobs", "app.sync.jobs")
+TASK_MODULES = (
+    "app.ingest.jobs",
+    "app.orders.jobs",
+    "app.predictions.baskets.jobs",
+    "app.predictions.jobs",
+    "app.sync.jobs",
+)
 # A worker that has been silent for this long is taken for dead, and its jobs are run again.
 DEAD_AFTER_SECONDS = 20.0
 SHUTDOWN_SECONDS = 10.0

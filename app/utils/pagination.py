@@ -1,9 +1,10 @@
 """Pages: numbered ones, keyset cursors, and totals that never cost a scan of the whole table."""
 
 import base64
+import math
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
@@ -100,6 +101,10 @@ def read_cursor_value(value: str | int, column: InstrumentedAttribute[Any]) -> A
     try:
         if kind is datetime:
             return datetime.fromisoformat(str(value))
+        if kind is date:
+            return date.fromisoformat(str(value))
+        if kind is float:
+            return _finite(float(value))
         if kind is Decimal:
             number = Decimal(value)
             if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
@@ -108,6 +113,12 @@ def read_cursor_value(value: str | int, column: InstrumentedAttribute[Any]) -> A
     except (ValueError, ArithmeticError):
         raise _foreign_cursor() from None
     if not isinstance(value, kind) or (isinstance(value, str) and "\x00" in value):
+        raise _foreign_cursor()
+    return value
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
         raise _foreign_cursor()
     return value
 

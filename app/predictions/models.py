@@ -1,0 +1,196 @@
+"""Prediction runs, the models they fitted, and what was predicted, kept per run.
+
+`product_predictions` has a partition for each run, which the run fills before it is attached, and which is dropped with
+it. So a run of many products appears at once, and leaves nothing behind. It refers to no other table: rows of products
+that are gone are left out where the lists are read.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    Numeric,
+    SmallInteger,
+    String,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, Identified
+from app.utils.clock import utc_now
+
+
+class RunStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+UNFINISHED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
+
+
+class ModelKind(StrEnum):
+    DEMAND = "demand"  # of one website's products
+    REVENUE = "revenue"  # of one website in one currency, day by day
+
+
+_NOTHING, _NO_NOTES = text("'{}'"), text("'[]'")
+
+
+class PredictionRun(Identified, Base):
+    """What was predicted from everything up to the end of the day `as_of`.
+
+    `source_website` is null for all of them. `versions` names the program's and its libraries'; with them, `as_of` and
+    `seed` a run can be repeated. `timings` has seconds by stage, and how many of them the database took. `is_kept` is
+    false once the products' rows were dropped; models, revenue and outcomes stay.
+    """
+
+    __tablename__ = "prediction_runs"
+
+    as_of: Mapped[date]
+    source_website: Mapped[str | None] = mapped_column(String(100))
+    horizon_days: Mapped[int]
+    lead_time_days: Mapped[int]
+    service_level: Mapped[float]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(String(20), default=RunStatus.QUEUED, server_default="queued")
+    stage: Mapped[str | None] = mapped_column(String(100))
+    stages_done: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    stages: Mapped[int | None]
+    versions: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
+    timings: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
+    is_kept: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint(f"status IN ({', '.join(repr(each.value) for each in RunStatus)})", name="status_known"),
+        CheckConstraint("horizon_days BETWEEN 1 AND 3650", name="horizon_sensible"),
+        CheckConstraint("service_level > 0 AND service_level < 1", name="service_level_share"),
+    )
+
+
+class PredictionModel(Identified, Base):
+    """What a run fitted on one part of the data, and how that did on the shop's own past.
+
+    `parameters` and `scorecard` are for people, `state` is what predicts again; `subjects` is how many products
+    it is about, or days for revenue.
+    """
+
+    __tablename__ = "prediction_models"
+
+    run_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("prediction_runs.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(20))
+    source_website: Mapped[str | None] = mapped_column(String(100))
+    currency: Mapped[str | None] = mapped_column(String(3))
+    subjects: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(String(30))
+    notes: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default=_NO_NOTES)
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
+    scorecard: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
+    state: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
+
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({', '.join(repr(each.value) for each in ModelKind)})", name="kind_known"),
+        Index("ix_prediction_models_run_id", "run_id", "kind"),
+    )
+
+
+class ProductPrediction(Base):
+    """Of a product: units a week for the weeks after the run's day, and what that means for its stock.
+
+    Weekly figures are arrays, one entry a week. `scale` and `bin` say which quantiles of the model's `state` are its.
+    `urgency` is the days until the stock falls below the reorder point, negative where it has; null without a stock.
+    """
+
+    __tablename__ = "product_predictions"
+
+    run_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    product_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(BigInteger)
+    demand_class: Mapped[str] = mapped_column(String(20))
+    status: Mapped[str] = mapped_column(String(20))
+    mean: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    q025: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    q10: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    q50: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    q90: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    q975: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    scale: Mapped[float] = mapped_column(Double)
+    bin: Mapped[int] = mapped_column(SmallInteger)
+    expected_units_28_days: Mapped[float] = mapped_column(Double)
+    units_last_28_days: Mapped[float] = mapped_column(Double)
+    stock_quantity: Mapped[int | None]
+    reorder_point: Mapped[float] = mapped_column(Double)
+    safety_stock: Mapped[float] = mapped_column(Double)
+    reorder_quantity: Mapped[float | None] = mapped_column(Double)
+    days_of_cover: Mapped[float | None] = mapped_column(Double)
+    stockout_date: Mapped[date | None]
+    urgency: Mapped[float | None] = mapped_column(Double)
+
+    __table_args__ = ({"postgresql_partition_by": "LIST (run_id)"},)
+
+
+class RevenuePrediction(Base):
+    """Of one day: money in the model's currency and orders, each with what bounds it eight and 19 times in twenty."""
+
+    __tablename__ = "revenue_predictions"
+
+    model_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("prediction_models.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    day: Mapped[date] = mapped_column(primary_key=True)
+    revenue: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    revenue_lower_80: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    revenue_upper_80: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    revenue_lower_95: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    revenue_upper_95: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    orders: Mapped[float] = mapped_column(Double)
+    orders_lower_80: Mapped[float] = mapped_column(Double)
+    orders_upper_80: Mapped[float] = mapped_column(Double)
+    orders_lower_95: Mapped[float] = mapped_column(Double)
+    orders_upper_95: Mapped[float] = mapped_column(Double)
+
+
+class PredictionOutcome(Identified, Base):
+    """What happened within `window_days` of a run's day, beside what a model of it had said."""
+
+    __tablename__ = "prediction_outcomes"
+
+    model_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("prediction_models.id", ondelete="CASCADE"))
+    measure: Mapped[str] = mapped_column(String(30))
+    window_days: Mapped[int]
+    predicted: Mapped[float] = mapped_column(Double)
+    predicted_lower: Mapped[float | None] = mapped_column(Double)
+    predicted_upper: Mapped[float | None] = mapped_column(Double)
+    actual: Mapped[float] = mapped_column(Double)
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
+    measured_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+
+    __table_args__ = (Index("uq_prediction_outcomes_model", "model_id", "measure", "window_days", unique=True),)
+
+
+for _column in (
+    ProductPrediction.urgency,
+    ProductPrediction.expected_units_28_days,
+    ProductPrediction.days_of_cover,
+    ProductPrediction.stockout_date,
+    ProductPrediction.reorder_quantity,
+):
+    Index(f"ix_product_predictions_{_column.key}", ProductPrediction.run_id, _column, ProductPrediction.product_id)

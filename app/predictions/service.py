@@ -1,0 +1,138 @@
+"""Prediction runs: started, looked up, cancelled; and which run answers a question."""
+
+import secrets
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.predictions.days import LAST_ENDED_DAY
+from app.predictions.models import UNFINISHED, ModelKind, PredictionModel, PredictionOutcome, PredictionRun, RunStatus
+from app.predictions.schemas import RunCreate, RunQuery
+from app.utils.clock import utc_now
+from app.utils.errors import Conflict, NotFound, Unprocessable
+from app.utils.listing import Listing, read_page
+from app.websites.service import get_website
+
+
+async def start_run(session: AsyncSession, data: RunCreate) -> PredictionRun:
+    """Queued for whoever executes it. Raises NotFound for an unknown website, Unprocessable for a day to come."""
+    if data.source_website is not None:
+        await get_website(session, data.source_website)
+    today: date = (await session.execute(text(LAST_ENDED_DAY))).scalar_one()
+    if data.as_of is not None and data.as_of > today:
+        raise Unprocessable(f"the last day that has ended on all websites is {today}", field="as_of")
+    run = PredictionRun(
+        as_of=data.as_of or today,
+        source_website=data.source_website,
+        horizon_days=data.horizon_days,
+        lead_time_days=data.lead_time_days,
+        service_level=data.service_level,
+        seed=secrets.randbits(31) if data.seed is None else data.seed,
+    )
+    session.add(run)
+    await session.flush()
+    return run
+
+
+async def get_run(session: AsyncSession, run_id: int, *, for_update: bool = False) -> PredictionRun:
+    run = await session.get(PredictionRun, run_id, populate_existing=True, with_for_update=for_update or None)
+    if run is None:
+        raise NotFound(f"There is no prediction run {run_id}.")
+    return run
+
+
+async def cancel_run(session: AsyncSession, run_id: int) -> PredictionRun:
+    """What it has computed is dropped; cancelling again changes nothing. Raises Conflict where the run has ended."""
+    run = await get_run(session, run_id, for_update=True)
+    if run.status == RunStatus.CANCELLED:
+        return run
+    if run.status not in UNFINISHED:
+        raise Conflict(f"Run {run_id} has {run.status}; only a queued or running one can be cancelled.")
+    run.status, run.finished_at = RunStatus.CANCELLED, utc_now()
+    await session.flush()
+    return run
+
+
+RUNS = Listing(
+    rows=select(*PredictionRun.__table__.columns),
+    filters={
+        "status": PredictionRun.status == bindparam("status"),
+        "source_website": PredictionRun.source_website == bindparam("source_website"),
+    },
+    sorts={"id": PredictionRun.id},
+)
+
+
+async def list_runs(session: AsyncSession, request: RunQuery) -> dict[str, Any]:
+    return await read_page(session, RUNS, request)
+
+
+async def find_run(session: AsyncSession, website: str | None, run_id: int | None) -> PredictionRun:
+    """The run that answers: the one that was asked for, or the latest that saw this website, or all of them.
+
+    Raises NotFound where there is none.
+    """
+    found = select(PredictionRun).where(PredictionRun.status == RunStatus.SUCCEEDED)
+    if run_id is not None:
+        found = found.where(PredictionRun.id == run_id)
+    elif website is None:
+        found = found.where(PredictionRun.source_website.is_(None))
+    else:
+        found = found.where(or_(PredictionRun.source_website.is_(None), PredictionRun.source_website == website))
+    run = await session.scalar(found.order_by(PredictionRun.as_of.desc(), PredictionRun.id.desc()).limit(1))
+    if run is None:
+        if run_id is not None:
+            raise NotFound(f"There is no prediction run {run_id} that has succeeded.")
+        about = f" for {website}" if website else ""
+        raise NotFound(f"Nothing has been predicted yet{about}: start a run with POST /predictions/runs.")
+    return run
+
+
+async def list_models(
+    session: AsyncSession, *, run_id: int | None, website: str | None, kind: ModelKind | None
+) -> dict[str, Any]:
+    """The models of a run with their scorecards. Raises NotFound."""
+    run = await find_run(session, website, run_id)
+    models = select(PredictionModel).where(PredictionModel.run_id == run.id)
+    if website is not None:
+        models = models.where(PredictionModel.source_website == website)
+    if kind is not None:
+        models = models.where(PredictionModel.kind == kind)
+    return {"run": run, "models": list(await session.scalars(models.order_by(PredictionModel.id)))}
+
+
+def select_outcomes() -> Select[Any]:
+    """What was said beside what happened, newest run first."""
+    return (
+        select(
+            PredictionRun.id.label("run_id"),
+            PredictionRun.as_of,
+            PredictionModel.kind,
+            PredictionModel.source_website,
+            PredictionModel.currency,
+            *(column for column in PredictionOutcome.__table__.columns if column.name not in {"id", "model_id"}),
+        )
+        .join(PredictionModel, PredictionModel.run_id == PredictionRun.id)
+        .join(PredictionOutcome, PredictionOutcome.model_id == PredictionModel.id)
+        .order_by(PredictionRun.as_of.desc(), PredictionRun.id.desc(), PredictionOutcome.id)
+    )
+
+
+async def list_outcomes(
+    session: AsyncSession, *, run_id: int | None, website: str | None, kind: ModelKind | None, limit: int
+) -> list[dict[str, Any]]:
+    statement = select_outcomes()
+    if run_id is not None:
+        statement = statement.where(PredictionRun.id == run_id)
+    if website is not None:
+        statement = statement.where(PredictionModel.source_website == website)
+    if kind is not None:
+        statement = statement.where(PredictionModel.kind == kind)
+    return [dict(row) for row in (await session.execute(statement.limit(limit))).mappings()]
+
+
+async def is_running(session: AsyncSession) -> bool:
+    running = select(func.count()).where(PredictionRun.status.in_(UNFINISHED))
+    return bool(await session.scalar(running))
