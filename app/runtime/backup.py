@@ -36,8 +36,12 @@ BEGIN
             FROM pg_type WHERE typtype IN ('e', 'd', 'r', 'c') AND typnamespace = 'public'::regnamespace
         ) AS found (kind, name, owner, id, catalog)
         WHERE pg_get_userbyid(owner) = current_user
-          -- e: an extension's; i and a: parts of something else, such as a table's row type or its sequence
-          AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = id AND classid = catalog AND deptype IN ('e', 'i', 'a'))
+          -- e: an extension's; i and a: parts of something else, such as a table's row type or its sequence, while a
+          -- partitioned table depends on columns of its own
+          AND NOT EXISTS (
+              SELECT FROM pg_depend
+              WHERE objid = id AND classid = catalog AND deptype IN ('e', 'i', 'a') AND refobjid <> id
+          )
     )
     LOOP EXECUTE statement; END LOOP;
 END $$;
