@@ -2,6 +2,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
 
 from app.orders.models import OrderStatus
@@ -32,7 +33,12 @@ def _check_address(given: str) -> str:
     if parts.query or parts.fragment:
         raise ValueError("must end before ? and #")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+    address = f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+    try:
+        httpx.URL(address)  # what will be asked with it; it refuses hosts that IDNA does not know
+    except httpx.InvalidURL:
+        raise ValueError("is no web address") from None
+    return address
 
 
 StoreAddress = Annotated[
