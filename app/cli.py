@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from app import __version__
-from app.predictions.cli import predict
+from app.predictions.cli import predict_app
 from app.runtime.shell import explain, load_settings, run_on_database, validate
 from app.sync.cli import website_app
 from app.sync.setup import run_on_stores
@@ -33,7 +33,7 @@ app.add_typer(admin_app, name="admin")
 imports_app = typer.Typer(no_args_is_help=True, help="Imports so far, and the records that could not be taken.")
 app.add_typer(imports_app, name="imports")
 app.add_typer(website_app, name="website")
-app.command()(predict)
+app.add_typer(predict_app, name="predict")
 
 
 def main() -> None:

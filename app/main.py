@@ -18,6 +18,7 @@ from app.database import Database
 from app.ingest.router import router as imports_router
 from app.orders.router import router as orders_router
 from app.predictions.baskets.router import router as baskets_router
+from app.predictions.consumers.router import router as consumers_router
 from app.predictions.router import router as predictions_router
 from app.privacy.router import router as privacy_router
 from app.products.router import router as products_router
@@ -118,7 +119,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     for router in (orders_router, products_router, users_router, auth_router):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(imports_router, prefix=API_PREFIX, max_body_size=settings.max_upload_bytes)
-    for router in (websites_router, sync_router, privacy_router, predictions_router, baskets_router):
+    for router in (websites_router, sync_router, privacy_router, predictions_router, consumers_router, baskets_router):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(health_router)
     install_error_handlers(app)

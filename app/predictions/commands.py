@@ -5,17 +5,23 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy import select
 
 from app.database import Database
 from app.predictions import service
+from app.predictions.consumers import service as consumers
+from app.predictions.consumers.schemas import ConsumerQuery
 from app.predictions.jobs import require_libraries
-from app.predictions.models import PredictionModel, PredictionRun, RunStatus
+from app.predictions.models import ModelKind, PredictionModel, PredictionRun, RunStatus
 from app.predictions.schemas import RunCreate
+from app.users.models import User
+from app.utils.errors import NotFound
 
 
 async def predict_now(database: Database, request: RunCreate) -> bool:
@@ -59,8 +65,8 @@ def _print_report(run: PredictionRun, models: list[PredictionModel]) -> None:
     Console(width=110).print(table)
     for model in models:
         for note in model.notes:
-            print(f"{model.source_website}, {model.kind}: {note}")
-    print(f"From {run.as_of + timedelta(days=1)} on: GET /api/v1/predictions/products, /revenue, /models.")
+            print(f"{model.source_website or 'all'}, {model.kind} {model.currency or ''}: {note}")
+    print(f"From {run.as_of + timedelta(days=1)} on: GET /api/v1/predictions/consumers, /products, /revenue, /models.")
 
 
 # The naive forecast of each kind, and the measures that say the most.
@@ -68,17 +74,59 @@ _SCORES = {
     "demand": ("last_week", ("wape_sum", "mase", "rmsse", "bias", "coverage_80", "coverage_95")),
     "revenue": ("same_weekday_last_week", ("wape_day", "error_of_total", "mase_7", "bias", "coverage_80_of_days")),
 }
+# Of consumers: a part of the scorecard, what stands there beside it, and a measure.
+_OF_CONSUMERS = (
+    ("orders", "orders_naive", "rmse"),
+    ("orders", "orders_naive", "mae"),
+    ("orders", "orders_naive", "poisson_deviance"),
+    ("orders", "orders_naive", "total_error"),
+    ("probability", "probability_naive", "auc"),
+    ("probability", "probability_naive", "brier"),
+    ("spend", "spend_naive", "rmse"),
+)
 
 
 def _list_scores(model: PredictionModel) -> Iterator[tuple[str, str, str]]:
-    naive, measures = _SCORES[model.kind]
-    card = model.scorecard.get("revenue", {}) if model.kind == "revenue" else model.scorecard
-    if not card.get("origins"):
+    card = model.scorecard.get("revenue", {}) if model.kind == ModelKind.REVENUE else model.scorecard
+    if not card.get("origins") and not card.get("folds"):
         yield "too little history for a backtest", "", ""
         return
+    if model.kind == ModelKind.CONSUMERS:
+        for part, naive, measure in _OF_CONSUMERS:
+            yield f"{part} {measure}", _show(card[part][measure]), _show(card[naive][measure])
+        for part in ("orders", "spend"):
+            yield f"{part} coverage_80", _show(card["intervals"][part]["coverage_80"]), ""
+        return
+    naive, measures = _SCORES[model.kind]
     for measure in measures:
         yield measure, _show(card["forecast"].get(measure)), _show(card["baselines"][naive].get(measure))
 
 
 def _show(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+async def show_consumer(database: Database, email: str, request: ConsumerQuery) -> None:
+    """Raises NotFound for an e-mail that nobody has, and as `consumers.service.get_consumer`."""
+    async with database.reads() as session:
+        user_id = await session.scalar(select(User.id).where(User.email == email.strip().lower()))
+        if user_id is None:
+            raise NotFound(f"Nobody has the e-mail {email}.")
+        found = await consumers.get_consumer(session, user_id, request)
+    scope = found["scope"]
+    where = scope["source_website"] or "all websites"
+    print(f"{found['name']}, {where} in {scope['currency']}, as of {scope['as_of']}: {found['reason']}.")
+    table = Table("within", f"{found['horizon_days']} days", "at least", "at most")
+    for name in ("predicted_number_of_orders", "predicted_clv", "total_clv"):
+        table.add_row(name, *(_round(found[f"{name}{bound}"]) for bound in ("", "_lower", "_upper")))
+    for name in ("probability_order_in_horizon", "churn_probability", "value_at_risk"):
+        table.add_row(name, _round(found[name]))
+    dates = found["expected_date_of_next_order"]
+    table.add_row("expected_date_of_next_order", *(str(dates[name]) if dates else "" for name in ("p50", "p10", "p90")))
+    for name in ("rfm_group", "predicted_spend_tier", "historic_number_of_orders", "historic_clv"):
+        table.add_row(name, str(found[name] if found[name] is not None else ""))
+    Console(width=110).print(table)
+
+
+def _round(value: Decimal | float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

@@ -1,5 +1,6 @@
 """What is read of forecasts: products by urgency, one product, and revenue."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.predictions import service
 from app.predictions.demand.days import spread_over_days
 from app.predictions.demand.reorder import advise
 from app.predictions.models import ModelKind, PredictionModel, PredictionRun, ProductPrediction, RevenuePrediction
+from app.predictions.product_filters import FILTERS
 from app.predictions.schemas import (
     AdviceQuery,
     ProductForecastQuery,
@@ -21,6 +23,7 @@ from app.predictions.schemas import (
 )
 from app.products.models import Product
 from app.products.service import get_product
+from app.utils.csv_export import csv_columns, stream_csv
 from app.utils.errors import NotFound
 from app.utils.json_rows import json_object, json_text
 from app.utils.listing import Listing, read_page_json
@@ -49,24 +52,22 @@ def _only_known() -> dict[str, ColumnElement[bool]]:
     return {sort: _SORTS[name].is_not(None) for name in _OPTIONAL for sort in (name, f"-{name}")}
 
 
+_EXPRESSIONS = {
+    **{name: f"products.{name}" for name in _OF_PRODUCT},
+    **{name: f"round(product_predictions.{name}::numeric, 2)" for name in _ROUNDED},
+}
+CSV_COLUMNS = csv_columns(
+    ProductPrediction, list(ProductForecastRead.model_fields), text=_OF_PRODUCT, expressions=_EXPRESSIONS
+)
 PRODUCTS = Listing(
-    rows=select(
-        json_text(
-            json_object(
-                ProductForecastRead,
-                ProductPrediction,
-                **{name: f"products.{name}" for name in _OF_PRODUCT},
-                **{name: f"round(product_predictions.{name}::numeric, 2)" for name in _ROUNDED},
-            )
-        )
-    )
+    rows=select(json_text(json_object(ProductForecastRead, ProductPrediction, **_EXPRESSIONS)))
     .select_from(ProductPrediction)
     .join(Product, Product.id == ProductPrediction.product_id),
     filters={
         "run_id": ProductPrediction.run_id == bindparam("run_id"),
         "source_website": Product.source_website == bindparam("source_website"),
         "status": ProductPrediction.status == bindparam("status"),
-        "demand_class": ProductPrediction.demand_class == bindparam("demand_class"),
+        **FILTERS,
     },
     sorts=_SORTS,
     choices={
@@ -76,13 +77,24 @@ PRODUCTS = Listing(
 )
 
 
-async def list_products(database: Database, request: ProductForecastQuery) -> bytes:
-    """A page of products with the run that it is of, as JSON; a cursor stays with its run."""
+async def _resolve(database: Database, request: ProductForecastQuery) -> tuple[ProductForecastQuery, PredictionRun]:
+    """The request of a run; a cursor stays with its own."""
     asked, _ = request.resume()
     async with database.reads() as session:
         run = await service.find_run(session, asked.source_website, asked.run_id)
-    if request.cursor is None:
-        request = request.model_copy(update={"run_id": run.id})
+    return (request if request.cursor else request.model_copy(update={"run_id": run.id})), run
+
+
+async def export_products(database: Database, request: ProductForecastQuery) -> AsyncIterator[bytes]:
+    """The list as CSV. Raises NotFound with its first part."""
+    request, _ = await _resolve(database, request)
+    async for part in stream_csv(database, PRODUCTS, CSV_COLUMNS, request):
+        yield part
+
+
+async def list_products(database: Database, request: ProductForecastQuery) -> bytes:
+    """A page of products with the run that it is of, as JSON. Raises NotFound."""
+    request, run = await _resolve(database, request)
     page = await read_page_json(database, PRODUCTS, request)
     return page[:-1] + b',"run":' + orjson.dumps(RunReference.model_validate(run).model_dump()) + b"}"
 

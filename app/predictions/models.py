@@ -1,8 +1,8 @@
 """Prediction runs, the models they fitted, and what was predicted, kept per run.
 
-`product_predictions` has a partition for each run, which the run fills before it is attached, and which is dropped with
-it. So a run of many products appears at once, and leaves nothing behind. It refers to no other table: rows of products
-that are gone are left out where the lists are read.
+`consumer_predictions` and `product_predictions` have a partition for each run, which the run fills before it
+is attached, and which is dropped with it. So a run of a million consumers appears at once, and leaves nothing behind.
+They refer to no other table: rows of users and products that are gone are left out where the lists are read.
 """
 
 from datetime import date, datetime
@@ -44,6 +44,7 @@ UNFINISHED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 
 
 class ModelKind(StrEnum):
+    CONSUMERS = "consumers"  # of one currency, on one website or on all of them
     DEMAND = "demand"  # of one website's products
     REVENUE = "revenue"  # of one website in one currency, day by day
 
@@ -56,7 +57,7 @@ class PredictionRun(Identified, Base):
 
     `source_website` is null for all of them. `versions` names the program's and its libraries'; with them, `as_of` and
     `seed` a run can be repeated. `timings` has seconds by stage, and how many of them the database took. `is_kept` is
-    false once the products' rows were dropped; models, revenue and outcomes stay.
+    false once the consumers' and products' rows were dropped; models, revenue and outcomes stay.
     """
 
     __tablename__ = "prediction_runs"
@@ -89,8 +90,8 @@ class PredictionRun(Identified, Base):
 class PredictionModel(Identified, Base):
     """What a run fitted on one part of the data, and how that did on the shop's own past.
 
-    `parameters` and `scorecard` are for people, `state` is what predicts again; `subjects` is how many products
-    it is about, or days for revenue.
+    `parameters` and `scorecard` are for people, `state` is what predicts again; `subjects` is how many consumers or
+    products it is about, or days for revenue.
     """
 
     __tablename__ = "prediction_models"
@@ -110,6 +111,48 @@ class PredictionModel(Identified, Base):
         CheckConstraint(f"kind IN ({', '.join(repr(each.value) for each in ModelKind)})", name="kind_known"),
         Index("ix_prediction_models_run_id", "run_id", "kind"),
     )
+
+
+class ConsumerPrediction(Base):
+    """Of a consumer, by one model. Bounds hold eight times in ten; days are of the website's calendar.
+
+    `recent` counts the days with a purchase within the last 4, 13 and 26 weeks of the run's day. `value_at_risk` is
+    the predicted spend times the probability that there will be none.
+    """
+
+    __tablename__ = "consumer_predictions"
+
+    run_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    first_order_on: Mapped[date]
+    last_order_on: Mapped[date]
+    historic_number_of_orders: Mapped[int]
+    purchase_days: Mapped[int]
+    recent: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    historic_clv: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    first_amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    average_order_value: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    average_days_between_orders: Mapped[float | None] = mapped_column(Double)
+    deviation_of_days_between_orders: Mapped[float | None] = mapped_column(Double)
+    predicted_number_of_orders: Mapped[float | None] = mapped_column(Double)
+    predicted_number_of_orders_lower: Mapped[float | None] = mapped_column(Double)
+    predicted_number_of_orders_upper: Mapped[float | None] = mapped_column(Double)
+    predicted_clv: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    predicted_clv_lower: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    predicted_clv_upper: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    total_clv: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    probability_order_in_horizon: Mapped[float | None] = mapped_column(Double)
+    churn_probability: Mapped[float | None] = mapped_column(Double)
+    value_at_risk: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    next_order_p10: Mapped[date | None]
+    next_order_p50: Mapped[date | None]
+    next_order_p90: Mapped[date | None]
+    rfm_group: Mapped[str] = mapped_column(String(20))
+    rfm_scores: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    predicted_spend_tier: Mapped[str | None] = mapped_column(String(10))
+
+    __table_args__ = ({"postgresql_partition_by": "LIST (run_id)"},)
 
 
 class ProductPrediction(Base):
@@ -194,3 +237,22 @@ for _column in (
     ProductPrediction.reorder_quantity,
 ):
     Index(f"ix_product_predictions_{_column.key}", ProductPrediction.run_id, _column, ProductPrediction.product_id)
+# By model, so that a list of one model's consumers walks in any order. `user_id` last, as every order ends in it.
+for _sorted in (
+    ConsumerPrediction.historic_clv,
+    ConsumerPrediction.historic_number_of_orders,
+    ConsumerPrediction.average_order_value,
+    ConsumerPrediction.average_days_between_orders,
+    ConsumerPrediction.predicted_number_of_orders,
+    ConsumerPrediction.predicted_clv,
+    ConsumerPrediction.total_clv,
+    ConsumerPrediction.probability_order_in_horizon,
+    ConsumerPrediction.churn_probability,
+    ConsumerPrediction.value_at_risk,
+    ConsumerPrediction.next_order_p50,
+    ConsumerPrediction.last_order_on,
+    ConsumerPrediction.rfm_group,
+    ConsumerPrediction.predicted_spend_tier,
+):
+    Index(f"ix_consumer_predictions_{_sorted.key}", ConsumerPrediction.model_id, _sorted, ConsumerPrediction.user_id)
+Index("ix_consumer_predictions_user_id", ConsumerPrediction.user_id)

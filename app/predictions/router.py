@@ -1,8 +1,11 @@
 """`/predictions`: runs, the models they fitted with their scorecards, and what they say."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.auth.dependencies import get_current_admin
 from app.database import DatabaseDep, ReadSessionDep, SessionDep
@@ -23,6 +26,7 @@ from app.predictions.schemas import (
     RunQuery,
     RunRead,
 )
+from app.utils.csv_export import CSV, as_download
 from app.utils.errors import responses
 from app.utils.pagination import Page
 from app.utils.schemas import PathId
@@ -55,6 +59,20 @@ async def get_prediction_run(run_id: PathId, session: ReadSessionDep) -> Predict
     return await service.get_run(session, run_id)
 
 
+async def find_run(run_id: PathId, session: ReadSessionDep) -> int:
+    """Before the first event: afterwards it is too late for a 404."""
+    return (await service.get_run(session, run_id)).id
+
+
+@router.get("/runs/{run_id}/events", response_class=EventSourceResponse, responses=responses(404))
+async def watch_prediction_run(
+    found_id: Annotated[int, Depends(find_run, scope="function")], database: DatabaseDep
+) -> AsyncIterator[ServerSentEvent]:
+    """The run as server-sent events: "progress" when it changes, and "end" when it has ended."""
+    async for run, has_ended in service.follow_run(database, found_id):
+        yield ServerSentEvent(data=RunRead.model_validate(run), event="end" if has_ended else "progress")
+
+
 @router.post("/runs/{run_id}/cancel", response_model=RunRead, responses=responses(404, 409))
 async def cancel_prediction_run(run_id: PathId, session: SessionDep) -> PredictionRun:
     """Stop a run; nothing of it stays."""
@@ -71,6 +89,14 @@ async def list_prediction_models(query: Annotated[ModelsQuery, Query()], session
 async def list_product_forecasts(query: Annotated[ProductForecastQuery, Query()], database: DatabaseDep) -> Response:
     """List products, those first that have to be ordered first. What lacks the figure sorted by is left out."""
     return Response(await forecasts.list_products(database, query), media_type="application/json")
+
+
+@router.get("/products.csv", response_class=StreamingResponse, responses=responses(404) | CSV)
+async def export_product_forecasts(
+    query: Annotated[ProductForecastQuery, Query()], database: DatabaseDep
+) -> StreamingResponse:
+    """The whole list as CSV, with its filters and order. A text that could be a formula begins with an apostrophe."""
+    return await as_download("products.csv", forecasts.export_products(database, query))
 
 
 @router.get("/products/{product_id}", response_model=ProductForecast, responses=responses(404))

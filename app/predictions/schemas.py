@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.predictions.models import ModelKind
+from app.predictions.product_filters import PredictedProductFilters
 from app.utils.pagination import Page, PageQuery
-from app.utils.schemas import CurrencyCode, Id, Money, ReadSchema, Schema, WebsiteName
+from app.utils.schemas import CurrencyCode, Day, Id, Money, ReadSchema, Schema, WebsiteName
 
 Days = Annotated[int, Field(ge=1, le=3650)]
 LeadTime = Annotated[int, Field(ge=0, le=365, description="days from ordering a product to having it")]
@@ -15,7 +16,7 @@ RunId = Annotated[Id | None, Field(description="default: the latest run that has
 
 class RunCreate(Schema):
     as_of: Annotated[
-        date | None, Field(description="predict from everything up to the end of this day; default: the last whole one")
+        Day | None, Field(description="predict from everything up to the end of this day; default: the last whole one")
     ] = None
     source_website: Annotated[WebsiteName | None, Field(description="default: all of them")] = None
     horizon_days: Days = 365
@@ -105,7 +106,7 @@ class ProductForecastPage(Page[ProductForecastRead]):
     run: RunReference
 
 
-class ProductForecastQuery(PageQuery):
+class ProductForecastQuery(PredictedProductFilters, PageQuery):
     sort: Literal[
         "id", "-id", "urgency", "-urgency", "expected_units_28_days", "-expected_units_28_days",
         "days_of_cover", "-days_of_cover", "stockout_date", "-stockout_date", "reorder_quantity", "-reorder_quantity",
@@ -113,7 +114,6 @@ class ProductForecastQuery(PageQuery):
     run_id: RunId = None
     source_website: WebsiteName | None = None
     status: Literal["ok", "new", "stopped", "no_sales"] | None = None
-    demand_class: Literal["smooth", "erratic", "intermittent", "lumpy", "unknown"] | None = None
     is_due: Literal["true", "false", "any"] = "any"
 
 

@@ -1,12 +1,15 @@
 """Prediction runs: started, looked up, cancelled; and which run answers a question."""
 
+import asyncio
 import secrets
+from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import Database
 from app.predictions.days import LAST_ENDED_DAY
 from app.predictions.models import UNFINISHED, ModelKind, PredictionModel, PredictionOutcome, PredictionRun, RunStatus
 from app.predictions.schemas import RunCreate, RunQuery
@@ -14,6 +17,8 @@ from app.utils.clock import utc_now
 from app.utils.errors import Conflict, NotFound, Unprocessable
 from app.utils.listing import Listing, read_page
 from app.websites.service import get_website
+
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 async def start_run(session: AsyncSession, data: RunCreate) -> PredictionRun:
@@ -41,6 +46,22 @@ async def get_run(session: AsyncSession, run_id: int, *, for_update: bool = Fals
     if run is None:
         raise NotFound(f"There is no prediction run {run_id}.")
     return run
+
+
+async def follow_run(database: Database, run_id: int) -> AsyncIterator[tuple[PredictionRun, bool]]:
+    """The run each time that it has changed, and whether it has ended, which is the last."""
+    before = None
+    while True:
+        async with database.reads() as session:
+            run = await get_run(session, run_id)
+        has_ended = run.status not in UNFINISHED
+        now = (run.status, run.stage, run.stages_done)
+        if has_ended or now != before:
+            yield run, has_ended
+        if has_ended:
+            return
+        before = now
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 async def cancel_run(session: AsyncSession, run_id: int) -> PredictionRun:

@@ -1,9 +1,10 @@
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import Field
 
 from app.orders.schemas import OrderWithDetails
+from app.predictions.consumers.schemas import ConsumerForecastRead
 from app.users.schemas import UserWithAddresses
 from app.utils.schemas import ReadSchema
 
@@ -18,6 +19,13 @@ class SourceExport(ReadSchema):
     said: dict[str, Any]
     source_updated_at: datetime | None
     deleted_at: datetime | None
+
+
+class PredictionExport(ConsumerForecastRead):
+    run_id: int
+    as_of: date
+    source_website: str | None
+    currency: str
 
 
 class RawExport(ReadSchema):
@@ -36,6 +44,7 @@ class UserExport(ReadSchema):
     user: UserWithAddresses
     orders: list[OrderWithDetails]
     sources: list[SourceExport]
+    predictions: list[PredictionExport] = Field(description="what each kept run has said of them")
     raw_payloads: list[RawExport]
 
 

@@ -17,6 +17,8 @@ from app.ingest.loader import take_merge_lock
 from app.ingest.models import Import, ImportRecord, ImportReject, RejectStatus
 from app.orders import queries
 from app.orders.models import IdempotencyKey, Order
+from app.predictions.consumers.service import select_predictions_of
+from app.predictions.models import ConsumerPrediction
 from app.privacy.masks import anonymous_email, get_erasure_key, hash_identity, of_account, of_email
 from app.privacy.models import Erasure
 from app.sync.models import Webhook
@@ -45,6 +47,7 @@ async def export_user(session: AsyncSession, user_id: int) -> dict[str, Any]:
         "user": user,
         "orders": [orjson.loads(await queries.read_order(connection, order_id)) for order_id in order_ids.all()],
         "sources": list(sources),
+        "predictions": await select_predictions_of(session, user_id),
         "raw_payloads": await _find_payloads(session, names),
     }
 
@@ -63,6 +66,7 @@ async def erase_user(session: AsyncSession, user_id: int) -> dict[str, Any]:
     user.name, user.phone, user.email, user.is_active = NAME, "", anonymous_email(user_id), False
     await session.flush()
     await session.execute(delete(UserAddress).where(UserAddress.user_id == user_id))
+    await session.execute(delete(ConsumerPrediction).where(ConsumerPrediction.user_id == user_id))
     await _forget_sources(session, user_id)
     return {
         "user_id": user_id,

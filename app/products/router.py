@@ -29,7 +29,7 @@ async def create_product(body: ProductCreate, response: Response, session: Sessi
     return product
 
 
-@router.get("", response_model=Page[ProductRead])
+@router.get("", response_model=Page[ProductRead], responses=responses(404))
 async def list_products(query: Annotated[ProductQuery, Query()], database: DatabaseDep) -> Response:
     """List products; active ones unless `is_active` says otherwise."""
     return Response(await service.list_products(database, query), media_type="application/json")

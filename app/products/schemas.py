@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from app.predictions.product_filters import PredictedProductFilters
 from app.utils.pagination import PageQuery
 from app.utils.schemas import FromMoment, Money, Price, ReadSchema, Schema, ToMoment, UpdateSchema, WebsiteName
 
@@ -52,7 +53,9 @@ class ProductRead(ReadSchema):
     updated_at: datetime
 
 
-class ProductQuery(PageQuery):
+class ProductQuery(PredictedProductFilters, PageQuery):
+    """What is predicted is the latest run's."""
+
     sort: Literal[
         "id", "-id", "product_name", "-product_name", "sku", "-sku", "price", "-price",
         "created_at", "-created_at", "updated_at", "-updated_at",

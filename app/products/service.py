@@ -5,6 +5,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
+from app.predictions.product_filters import PRODUCT_FILTERS
+from app.predictions.service import find_run
 from app.products.models import Product, product_search
 from app.products.schemas import ProductCreate, ProductQuery, ProductRead, ProductUpdate
 from app.utils.errors import Conflict, NotFound, violates
@@ -25,6 +27,7 @@ LISTING = Listing(
         "created_from": Product.created_at >= bindparam("created_from"),
         "created_to": Product.created_at <= bindparam("created_to"),
         "updated_since": Product.updated_at >= bindparam("updated_since"),
+        **PRODUCT_FILTERS,
     },
     sorts={
         "id": Product.id,
@@ -36,13 +39,18 @@ LISTING = Listing(
     },
     to_bound={"q": to_words},
     choices={"is_active": {"true": Product.is_active.is_(True), "false": ~Product.is_active}},
-    unpredictable=frozenset({"q"}),
+    unpredictable=frozenset({"q"} | PRODUCT_FILTERS.keys()),
 )
 
 
 async def list_products(database: Database, request: ProductQuery) -> bytes:
-    """A page of products, as JSON."""
-    return await read_page_json(database, LISTING, request)
+    """A page of products, as JSON. Raises NotFound for a filter of what is predicted where nothing has been."""
+    asked, _ = request.resume()
+    if not asked.predicted_filters():
+        return await read_page_json(database, LISTING, request)
+    async with database.reads() as session:
+        run = await find_run(session, asked.source_website, None)
+    return await read_page_json(database, LISTING, request, prediction_run_id=run.id)
 
 
 async def get_product(session: AsyncSession, product_id: int, *, for_update: bool = False) -> Product:

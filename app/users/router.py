@@ -39,7 +39,7 @@ async def create_user(body: UserCreate, response: Response, session: SessionDep)
     return user
 
 
-@router.get("", response_model=Page[UserRead])
+@router.get("", response_model=Page[UserRead], responses=responses(404))
 async def list_users(query: Annotated[UserQuery, Query()], database: DatabaseDep) -> Response:
     """List consumers; active ones unless `is_active` says otherwise."""
     return Response(await service.list_users(database, query), media_type="application/json")

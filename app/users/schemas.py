@@ -3,6 +3,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, EmailStr, Field, StringConstraints
 
+from app.predictions.consumers.schemas import PredictedFilters
 from app.users.models import PLACEHOLDER_DOMAIN
 from app.utils.pagination import PageQuery
 from app.utils.schemas import FromMoment, ReadSchema, Schema, ToMoment, UpdateSchema, WebsiteName, lower_case
@@ -97,7 +98,9 @@ class UserWithAddresses(UserRead):
     addresses: list[AddressRead]
 
 
-class UserQuery(PageQuery):
+class UserQuery(PredictedFilters, PageQuery):
+    """What is predicted is the latest run's: of `source_website`, or of all together, in the currency most used."""
+
     sort: Literal[
         "id", "-id", "name", "-name", "email", "-email", "created_at", "-created_at", "updated_at", "-updated_at"
     ] = "-id"  # fmt: skip

@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from app.database import Database
+from app.predictions.consumers.listing import USER_FILTERS
+from app.predictions.consumers.scopes import find_scope
 from app.users.models import PLACEHOLDER_DOMAIN, User, UserAddress, user_search
 from app.users.schemas import (
     AddressCreate,
@@ -42,6 +44,7 @@ LISTING = Listing(
         "created_from": User.created_at >= bindparam("created_from"),
         "created_to": User.created_at <= bindparam("created_to"),
         "updated_since": User.updated_at >= bindparam("updated_since"),
+        **USER_FILTERS,
     },
     # One address has both.
     joint_filters={("country", "city"): User.id.in_(_RESIDENTS.where(_IN_COUNTRY, _IN_CITY))},
@@ -54,13 +57,19 @@ LISTING = Listing(
     },
     to_bound={"q": to_words},
     choices={"is_active": {"true": User.is_active.is_(True), "false": ~User.is_active}},
-    unpredictable=frozenset({"q", "country", "city"}),
+    unpredictable=frozenset({"q", "country", "city"} | USER_FILTERS.keys()),
 )
 
 
 async def list_users(database: Database, request: UserQuery) -> bytes:
-    """A page of users, as JSON."""
-    return await read_page_json(database, LISTING, request)
+    """A page of users, as JSON. Raises NotFound for a filter of what is predicted where nothing has been."""
+    asked, _ = request.resume()
+    if not asked.predicted_filters():
+        return await read_page_json(database, LISTING, request)
+    async with database.reads() as session:
+        run, model = await find_scope(session, website=asked.source_website)
+    scope = {"prediction_run_id": run.id, "prediction_model_id": model.id}
+    return await read_page_json(database, LISTING, request, **scope)
 
 
 async def get_user(

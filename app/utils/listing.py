@@ -63,6 +63,8 @@ class Listing:
     """
     alternatives: Mapping[str, tuple[ColumnElement[bool], ...]] = field(default_factory=dict)
     """For a filter that is met in several ways, with an index for each: the condition of each."""
+    always: frozenset[str] = frozenset()
+    """Filters without which an id names several rows."""
 
     def bind(self, query: PageQuery) -> dict[str, Any]:
         """The values of the filters that are given, and `name=value` for each choice."""
@@ -97,10 +99,10 @@ async def read_page(session: AsyncSession, listing: Listing, request: PageQuery,
     return {"items": [dict(zip(names, row, strict=False)) for row in rows], **about}
 
 
-async def read_page_json(database: Database, listing: Listing, request: PageQuery) -> bytes:
+async def read_page_json(database: Database, listing: Listing, request: PageQuery, **also: Any) -> bytes:
     """The same as JSON, of a listing whose rows are one column of JSON text (`json_rows`)."""
     async with database.reading() as connection:
-        _, rows, about = await _read(connection, database.estimates, listing, request, {})
+        _, rows, about = await _read(connection, database.estimates, listing, request, also)
     return b'{"items":[' + ",".join(row[0] for row in rows).encode() + b"]," + orjson.dumps(about)[1:]
 
 
@@ -214,7 +216,13 @@ def _select_page(listing: Listing, filters: frozenset[str], way: _Way) -> Select
     order = [key] if name == "id" else [column, key]
     descending = way.sort.startswith("-")
     value = column if column.type.python_type is int else cast(column, Text)
-    matching = [key == any_(bindparam(_IDS, type_=ARRAY(BigInteger)))] if way.looks_up else listing.conditions(filters)
+    if way.looks_up:
+        matching = [
+            key == any_(bindparam(_IDS, type_=ARRAY(BigInteger))),
+            *listing.conditions(filters & listing.always),
+        ]
+    else:
+        matching = listing.conditions(filters)
     statement = (
         listing.rows.where(*matching)
         .add_columns(value, key)

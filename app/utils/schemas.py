@@ -157,6 +157,7 @@ def _parse_to(value: Any) -> Any:
     return _parse_from(value)
 
 
+Day = Annotated[date, BeforeValidator(_refuse_numbers)]
 Moment = Annotated[datetime, BeforeValidator(_refuse_numbers), AfterValidator(_to_utc)]
 """A moment in a body; without an offset it is UTC."""
 _filter_schema = WithJsonSchema(

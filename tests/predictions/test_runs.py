@@ -32,8 +32,8 @@ async def fetch(database: Database, statement: str, **values: Any) -> list[Any]:
 async def test_a_run_says_how_it_can_be_repeated(shop: Database, run: PredictionRun):
     assert (run.status, run.as_of, run.seed, run.stage, run.error) == (RunStatus.SUCCEEDED, AS_OF, 1, None, None)
     assert {"ecompredictor", "python", "numpy", "scipy"} <= run.versions.keys()
-    assert run.stages_done == run.stages == 9
-    assert run.timings["seconds"].keys() == {"reading", "products", "revenue", "outcomes"}
+    assert run.stages_done == run.stages == 12
+    assert run.timings["seconds"].keys() == {"reading", "products", "revenue", "consumers", "outcomes"}
     assert 0 < run.timings["share_in_database"] < 1
 
 

@@ -17,13 +17,14 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import make_url
 
 from app import __version__
-from app.predictions.engine import gathering, outcomes, products, revenue
+from app.predictions.engine import consumers, gathering, outcomes, products, revenue
+from app.predictions.engine.histories import list_scopes
 from app.predictions.engine.progress import Cancelled, Progress, Report
 from app.predictions.engine.run import Run, partition
 
-PARTITIONED = ("product_predictions",)
+PARTITIONED = ("consumer_predictions", "product_predictions")
 KEEP_RUNS = 3
-"""Whose products are kept; besides, those of the first run of each month, for as long as KEEP_MONTHS."""
+"""Whose consumers and products are kept; besides, those of the first run of each month, for as long as KEEP_MONTHS."""
 KEEP_MONTHS = 24
 _LOCK = 7_250_326  # of the one run that goes on at a time
 _LIBRARIES = ("numpy", "scipy", "lightgbm")
@@ -90,13 +91,17 @@ def _predict(connection: psycopg.Connection[Any], run: Run, progress: Progress) 
         gathering.gather(connection, run.source_website, run.today)
     _create(connection, run.id)
     websites, markets = gathering.list_websites(connection), gathering.list_markets(connection)
-    progress.expect(len(websites) + len(markets) + 1)
+    scopes = list_scopes(markets, only_website=run.source_website is not None)
+    progress.expect(len(websites) + len(markets) + len(scopes) + 1)
     for website in websites:
         with progress.stage(f"products of {website}", "products"):
             products.predict(connection, run, website, progress)
     for market in markets:
         with progress.stage(f"revenue of {market.source_website} in {market.currency}", "revenue"):
             revenue.predict(connection, run, market, progress)
+    for scope in scopes:
+        with progress.stage(f"consumers of {scope}", "consumers"):
+            consumers.predict(connection, run, scope, progress)
     with progress.stage("comparing with what has happened", "outcomes"), progress.in_sql():
         outcomes.measure(connection, run)
     with progress.stage("publishing", "publishing"), progress.in_sql():
@@ -129,6 +134,13 @@ def _publish(connection: psycopg.Connection[Any], run: Run, progress: Progress) 
         )
         if not done.rowcount:
             raise Cancelled
+        # Who was erased since the run read the orders; nobody is being erased while this table is locked.
+        connection.execute("LOCK TABLE erasures IN SHARE MODE")
+        connection.execute(
+            sql.SQL("DELETE FROM {} WHERE user_id IN (SELECT user_id FROM erasures)").format(
+                sql.Identifier(partition("consumer_predictions", run.id))
+            )
+        )
         for table in PARTITIONED:
             # The parent's indexes are made on the partition now, at once, which is quicker than row by row.
             connection.execute(

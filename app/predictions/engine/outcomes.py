@@ -35,7 +35,7 @@ class Said:
 _OVER = """
     SELECT m.id AS model_id, r.id AS run_id, r.as_of, m.source_website, m.currency, w.days AS window_days
     FROM prediction_models m JOIN prediction_runs r ON r.id = m.run_id,
-        LATERAL unnest(%(windows)s::int[]) AS w (days)
+        LATERAL unnest(CASE m.kind WHEN 'consumers' THEN ARRAY[r.horizon_days] ELSE %(windows)s::int[] END) AS w (days)
     WHERE m.kind = %(kind)s AND (r.id = %(run_id)s OR r.status = 'succeeded') AND r.is_kept
         AND r.as_of + w.days <= %(over)s
         AND EXISTS (SELECT 1 FROM markets k WHERE (m.source_website IS NULL OR k.source_website = m.source_website)
@@ -43,6 +43,36 @@ _OVER = """
         AND (m.source_website IS NOT NULL OR %(website)s::text IS NULL)
         AND NOT EXISTS (SELECT 1 FROM prediction_outcomes o WHERE o.model_id = m.id AND o.window_days = w.days)
     ORDER BY m.id, w.days
+"""
+# Ranks, ties sharing theirs, give the area under the ROC curve (Hanley & McNeil 1982).
+_CONSUMERS = """
+    WITH bought AS (
+        SELECT d.user_id, count(DISTINCT d.day) AS orders, sum(d.amount) AS amount
+        FROM purchase_days d JOIN markets k ON k.number = d.market
+        WHERE (%(website)s::text IS NULL OR k.source_website = %(website)s) AND k.currency = %(currency)s
+            AND d.day > %(day)s AND d.day <= %(day)s + %(window)s
+        GROUP BY d.user_id
+    ), said AS (
+        SELECT p.*, coalesce(b.orders, 0)::float8 AS orders, coalesce(b.amount, 0) AS amount,
+            (p.purchase_days - 1)::float8 / greatest(%(as_of)s - p.first_order_on, 1) * %(window)s AS naive,
+            rank() OVER (ORDER BY p.probability_order_in_horizon)
+                + (count(*) OVER (PARTITION BY p.probability_order_in_horizon) - 1) / 2.0 AS place
+        FROM {partition} p LEFT JOIN bought b USING (user_id)
+        WHERE p.model_id = %(model_id)s AND p.predicted_number_of_orders IS NOT NULL
+    )
+    SELECT count(*) AS consumers, sum(predicted_number_of_orders) AS predicted_orders, sum(orders) AS orders,
+        sum(predicted_clv)::float8 AS predicted_spend, sum(amount) AS spend,
+        sqrt(avg((predicted_number_of_orders - orders) ^ 2)) AS rmse,
+        avg(abs(predicted_number_of_orders - orders)) AS mae,
+        sqrt(avg((naive - orders) ^ 2)) AS naive_rmse, avg(abs(naive - orders)) AS naive_mae,
+        sqrt(avg((predicted_clv::float8 - amount) ^ 2)) AS spend_rmse,
+        avg((probability_order_in_horizon - (orders > 0)::int) ^ 2) AS brier,
+        avg((orders > 0)::int) AS active_share, avg(probability_order_in_horizon) AS predicted_active_share,
+        avg((orders BETWEEN predicted_number_of_orders_lower AND predicted_number_of_orders_upper)::int) AS coverage_80,
+        (sum(place) FILTER (WHERE orders > 0) - count(*) FILTER (WHERE orders > 0)
+            * (count(*) FILTER (WHERE orders > 0) + 1) / 2.0)::float8
+            / nullif(count(*) FILTER (WHERE orders > 0) * count(*) FILTER (WHERE orders = 0), 0) AS auc
+    FROM said
 """
 _REVENUE = """
     SELECT count(*) AS days, sum(p.revenue)::float8 AS predicted_revenue, coalesce(sum(a.amount), 0) AS revenue,
@@ -75,10 +105,12 @@ _DEMAND = f"""
 """
 # measure → what was said and what happened, by their names in the statement's answer
 _MEASURES = {
+    "consumers": {"orders": ("predicted_orders", "orders"), "spend": ("predicted_spend", "spend")},
     "revenue": {"revenue": ("predicted_revenue", "revenue"), "orders": ("predicted_orders", "orders")},
     "demand": {"units": ("predicted_units", "units")},
 }
 _STATEMENTS = {
+    "consumers": (_CONSUMERS, "consumer_predictions"),
     "revenue": (_REVENUE, None),
     "demand": (_DEMAND, "product_predictions"),
 }
