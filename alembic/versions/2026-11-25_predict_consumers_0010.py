@@ -106,9 +106,13 @@ def upgrade() -> None:
         "ix_consumer_predictions_value_at_risk", "consumer_predictions", ["model_id", "value_at_risk", "user_id"]
     )
     op.create_index("ix_consumer_predictions_user_id", "consumer_predictions", ["user_id"])
+    for name in ("demand_class", "status"):
+        op.create_index(f"ix_product_predictions_{name}", "product_predictions", ["run_id", name, "product_id"])
 
 
 def downgrade() -> None:
+    for name in ("demand_class", "status"):
+        op.drop_index(f"ix_product_predictions_{name}", "product_predictions")
     op.drop_table("consumer_predictions")
     op.execute("DELETE FROM prediction_models WHERE kind = 'consumers'")
     op.drop_constraint(op.f(KIND), "prediction_models", type_="check")

@@ -235,6 +235,8 @@ for _column in (
     ProductPrediction.days_of_cover,
     ProductPrediction.stockout_date,
     ProductPrediction.reorder_quantity,
+    ProductPrediction.demand_class,
+    ProductPrediction.status,
 ):
     Index(f"ix_product_predictions_{_column.key}", ProductPrediction.run_id, _column, ProductPrediction.product_id)
 # By model, so that a list of one model's consumers walks in any order. `user_id` last, as every order ends in it.

@@ -1,5 +1,6 @@
 """What happened beside what had been said: of every kept run, as soon as the days it spoke of are over.
 
+They are over when a purchase of that time or later is known: a website may not have been read for weeks, or for good.
 A run as of a day long past is measured at once. What is measured stays, whatever becomes of the run's rows.
 """
 
@@ -38,8 +39,10 @@ _OVER = """
         LATERAL unnest(CASE m.kind WHEN 'consumers' THEN ARRAY[r.horizon_days] ELSE %(windows)s::int[] END) AS w (days)
     WHERE m.kind = %(kind)s AND (r.id = %(run_id)s OR r.status = 'succeeded') AND r.is_kept
         AND r.as_of + w.days <= %(over)s
-        AND EXISTS (SELECT 1 FROM markets k WHERE (m.source_website IS NULL OR k.source_website = m.source_website)
-            AND (m.currency IS NULL OR k.currency = m.currency))
+        AND EXISTS (SELECT 1 FROM markets k JOIN purchase_days d ON d.market = k.number
+            WHERE (m.source_website IS NULL OR k.source_website = m.source_website)
+                AND (m.currency IS NULL OR k.currency = m.currency)
+                AND d.day >= r.as_of + w.days - DATE '1970-01-01')
         AND (m.source_website IS NOT NULL OR %(website)s::text IS NULL)
         AND NOT EXISTS (SELECT 1 FROM prediction_outcomes o WHERE o.model_id = m.id AND o.window_days = w.days)
     ORDER BY m.id, w.days

@@ -205,3 +205,12 @@ async def test_of_one_website_and_another_day(shops: Database):
         id=too_early.id,
     )
     assert refused == [(None, None, None, None)]
+
+
+async def test_nothing_is_measured_of_days_that_no_order_is_known_of(shops: Database):
+    """The orders end after 104 weeks, which is long ago."""
+    late = await predict(shops, as_of=AS_OF, horizon_days=120, source_website="sailor")
+    measured = "SELECT kind, window_days FROM prediction_outcomes o JOIN prediction_models m ON m.id = o.model_id"
+    found = await fetch(shops, f"{measured} WHERE run_id = :id ORDER BY 1, 2", id=late.id)
+    assert {window for kind, window in found if kind == "revenue"} == {7, 28, 90}
+    assert "consumers" not in {kind for kind, _ in found}
