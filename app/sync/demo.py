@@ -15,6 +15,10 @@ from sqlalchemy import text
 
 from app.config import ConfigurationError, Environment, Settings, resolve_secret_key
 from app.database import Database
+from app.predictions.baskets.counting import refresh as count_baskets
+from app.predictions.commands import predict_now
+from app.predictions.jobs import can_predict
+from app.predictions.schemas import RunCreate
 from app.runtime.databases import prepared_database
 from app.runtime.server import address_of, listen, run_server
 from app.sync.commands import sync_now
@@ -99,6 +103,10 @@ async def _fill(settings: Settings, url: str, secret_key: str, stores: Mapping[s
         for name, store in stores.items():
             await register_website(session, vault, _describe(name, store))
     await sync_now(sync, list(stores), "changes")
+    print("Counting what is bought together, and predicting …", flush=True)
+    await count_baskets(database)
+    if can_predict():
+        await predict_now(database, RunCreate())
     await database.dispose()
 
 
