@@ -18,8 +18,9 @@ from app.predictions import service
 from app.predictions.consumers import service as consumers
 from app.predictions.consumers.schemas import ConsumerQuery
 from app.predictions.jobs import require_libraries
-from app.predictions.models import ModelKind, PredictionModel, PredictionRun, RunStatus
+from app.predictions.models import PredictionModel, PredictionRun, RunStatus
 from app.predictions.schemas import RunCreate
+from app.predictions.scores import list_scores
 from app.users.models import User
 from app.utils.errors import NotFound
 
@@ -60,46 +61,17 @@ def _print_report(run: PredictionRun, models: list[PredictionModel]) -> None:
     table = Table("website", "about", "status", "measure", "forecast", "naive")
     for model in models:
         about = f"{model.kind} {model.currency or ''}".strip()
-        for measure, ours, naive in _list_scores(model):
-            table.add_row(model.source_website or "all", about, model.status, measure, ours, naive)
+        head = (model.source_website or "all", about, model.status)
+        scores = list(list_scores(model))
+        for score in scores:
+            table.add_row(*head, score.measure, _show(score.forecast), _show(score.naive))
+        if not scores:
+            table.add_row(*head, "too little history for a backtest", "", "")
     Console(width=110).print(table)
     for model in models:
         for note in model.notes:
             print(f"{model.source_website or 'all'}, {model.kind} {model.currency or ''}: {note}")
     print(f"From {run.as_of + timedelta(days=1)} on: GET /api/v1/predictions/consumers, /products, /revenue, /models.")
-
-
-# The naive forecast of each kind, and the measures that say the most.
-_SCORES = {
-    "demand": ("last_week", ("wape_sum", "mase", "rmsse", "bias", "coverage_80", "coverage_95")),
-    "revenue": ("same_weekday_last_week", ("wape_day", "error_of_total", "mase_7", "bias", "coverage_80_of_days")),
-}
-# Of consumers: a part of the scorecard, what stands there beside it, and a measure.
-_OF_CONSUMERS = (
-    ("orders", "orders_naive", "rmse"),
-    ("orders", "orders_naive", "mae"),
-    ("orders", "orders_naive", "poisson_deviance"),
-    ("orders", "orders_naive", "total_error"),
-    ("probability", "probability_naive", "auc"),
-    ("probability", "probability_naive", "brier"),
-    ("spend", "spend_naive", "rmse"),
-)
-
-
-def _list_scores(model: PredictionModel) -> Iterator[tuple[str, str, str]]:
-    card = model.scorecard.get("revenue", {}) if model.kind == ModelKind.REVENUE else model.scorecard
-    if not card.get("origins") and not card.get("folds"):
-        yield "too little history for a backtest", "", ""
-        return
-    if model.kind == ModelKind.CONSUMERS:
-        for part, naive, measure in _OF_CONSUMERS:
-            yield f"{part} {measure}", _show(card[part][measure]), _show(card[naive][measure])
-        for part in ("orders", "spend"):
-            yield f"{part} coverage_80", _show(card["intervals"][part]["coverage_80"]), ""
-        return
-    naive, measures = _SCORES[model.kind]
-    for measure in measures:
-        yield measure, _show(card["forecast"].get(measure)), _show(card["baselines"][naive].get(measure))
 
 
 def _show(value: float | None) -> str:

@@ -143,12 +143,12 @@ class ConsumerForecast(ReadSchema):
     user_id: int
     name: str
     email: str | None
-    rfm_group: str
+    rfm_group: str | None
     predicted_spend_tier: Annotated[str | None, Field(description="over the run's horizon")]
     first_order_on: date | None
     last_order_on: date | None
-    historic_number_of_orders: int
-    historic_clv: Money
+    historic_number_of_orders: int | None
+    historic_clv: Money | None
     average_order_value: Money | None
     average_days_between_orders: float | None
     horizon_days: int

@@ -23,7 +23,7 @@ from app.predictions.consumers.schemas import (
 from app.predictions.consumers.scopes import Scope, describe_scope, find_scope, select_models
 from app.predictions.jobs import require_libraries
 from app.predictions.models import ConsumerPrediction, PredictionModel, PredictionRun
-from app.users.models import User
+from app.users.models import PLACEHOLDER_DOMAIN, User
 from app.users.schemas import hide_placeholder
 from app.users.service import get_user
 from app.utils.csv_export import stream_csv
@@ -163,7 +163,14 @@ def _money(amount: float | Decimal) -> Decimal:
 
 
 def _describe_prospect(user: User, scope: Scope, horizon: int) -> dict[str, Any]:
-    """Somebody who has not bought has no history to predict from."""
+    """Somebody who has not bought has no history to predict from, and nobody is told of who cannot come back."""
+    run, model = scope
+    if not user.is_active:
+        group, reason = None, "is deactivated: nothing is predicted"
+    elif user.email.startswith("anonymous-") and user.email.endswith(PLACEHOLDER_DOMAIN):
+        group, reason = None, "ordered without a name or an e-mail: another order of theirs would not be known as one"
+    else:
+        group, reason = "PROSPECTS", f"has not bought in {model.currency} up to {run.as_of}"
     totals = (f"total_clv{bound}" for bound in _BOUNDS)
     unknown = (*_OF_HISTORY, *_PREDICTED, *totals, "value_at_risk", "expected_date_of_next_order")
     return dict.fromkeys(unknown) | {
@@ -171,11 +178,11 @@ def _describe_prospect(user: User, scope: Scope, horizon: int) -> dict[str, Any]
         "user_id": user.id,
         "name": user.name,
         "email": hide_placeholder(user.email),
-        "rfm_group": "PROSPECTS",
-        "historic_number_of_orders": 0,
-        "historic_clv": Decimal(0),
+        "rfm_group": group,
+        "historic_number_of_orders": 0 if group else None,
+        "historic_clv": Decimal(0) if group else None,
         "horizon_days": horizon,
-        "reason": f"has not bought in {scope[1].currency} up to {scope[0].as_of}",
+        "reason": reason,
         "model": None,
     }
 

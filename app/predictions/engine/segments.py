@@ -15,10 +15,10 @@ def describe_segments(consumers: Consumers, prediction: Prediction, breaks: RfmB
     recency, frequency, monetary = breaks.scores(consumers)
     names = rfm_groups(consumers, breaks)
     scores = np.column_stack([recency * 2, frequency + monetary])
-    at, cells = _grouped(scores, consumers, prediction)
-    by_name, groups = _grouped(names, consumers, prediction)
+    _, groups = _grouped(names, names, consumers, prediction)
+    at, cells = _grouped(scores, names, consumers, prediction)
     return {
-        "groups": [{"rfm_group": str(name)} | group for name, group in zip(by_name, groups, strict=True)],
+        "groups": groups,
         "cells": [
             {"recency_score": int(place[0]) // 2, "fm_score": float(place[1]) / 2.0} | cell
             for place, cell in zip(at, cells, strict=True)
@@ -27,9 +27,9 @@ def describe_segments(consumers: Consumers, prediction: Prediction, breaks: RfmB
 
 
 def _grouped(
-    keys: NDArray[Any], consumers: Consumers, prediction: Prediction
+    keys: NDArray[Any], names: NDArray[np.str_], consumers: Consumers, prediction: Prediction
 ) -> tuple[NDArray[Any], list[dict[str, Any]]]:
-    distinct, place = np.unique(keys, axis=0, return_inverse=True)
+    distinct, first, place = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     count = np.bincount(place)
 
     def total(values: Vector) -> Vector:
@@ -42,7 +42,8 @@ def _grouped(
         "probability_order_in_horizon": total(prediction.probability) / count,
     }
     return distinct, [
-        {"consumers": int(count[row])} | {name: _plain(values[row]) for name, values in columns.items()}
+        {"rfm_group": str(names[first[row]]), "consumers": int(count[row])}
+        | {name: _plain(values[row]) for name, values in columns.items()}
         for row in range(len(distinct))
     ]
 

@@ -248,6 +248,14 @@ class TestOne:
         assert found["reason"] == f"has not bought in USD up to {AS_OF}"
         assert (await shops_api.get("/predictions/consumers/999999")).status_code == 404
 
+    async def test_who_cannot_be_followed(self, shops_api: httpx.AsyncClient, shops: Database):
+        async with shops.sessions.begin() as session:
+            await session.execute(text("UPDATE users SET is_active = false WHERE id = 3005"))
+        for user_id, reason in ((4001, "without a name or an e-mail"), (3005, "deactivated")):
+            found = (await shops_api.get(f"/predictions/consumers/{user_id}")).json()
+            assert reason in found["reason"]
+            assert (found["rfm_group"], found["historic_clv"], found["model"]) == (None, None, None)
+
     async def test_reasons(self, shops_api: httpx.AsyncClient):
         everybody = await list_all(shops_api, sort="id")
         kinds = {"bought once, ": 0, "bought twice, ": 0, "usually buys every ": 0}
