@@ -10,6 +10,7 @@ import app.predictions.baskets.models
 import app.predictions.models
 import app.privacy.models
 import app.products.models
+import app.reports.models
 import app.sync.models
 import app.users.models
 import app.websites.models  # noqa: F401 — each import adds its tables to the metadata

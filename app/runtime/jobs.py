@@ -21,6 +21,7 @@ TASK_MODULES = (
     "app.orders.jobs",
     "app.predictions.baskets.jobs",
     "app.predictions.jobs",
+    "app.reports.jobs",
     "app.sync.jobs",
 )
 # A worker that has been silent for this long is taken for dead, and its jobs are run again.
