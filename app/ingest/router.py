@@ -1,12 +1,10 @@
 """`/imports`: upload a file, follow its merge, look at what was rejected, and settle it."""
 
-import asyncio
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -16,15 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.auth.dependencies import get_current_admin
 from app.config import Settings
 from app.database import DatabaseDep, ReadSessionDep, SessionDep
-from app.ingest import rejects, service, values, watch
-from app.ingest.formats.base import Options
-from app.ingest.jobs import defer_merge
+from app.ingest import rejects, service, uploads, watch
 from app.ingest.mapping import read_mapping
 from app.ingest.models import Import, ImportReject
-from app.ingest.reading import Limits
 from app.ingest.schemas import (
     ImportForm,
-    ImportOptions,
     ImportQuery,
     ImportRead,
     PushOptions,
@@ -35,6 +29,7 @@ from app.ingest.schemas import (
     RejectsDismissal,
     RejectsRetry,
 )
+from app.ingest.uploads import Received, receive_form
 from app.utils.errors import TooLarge, as_request_error, responses
 from app.utils.pagination import Page
 from app.utils.schemas import PathId
@@ -54,9 +49,7 @@ SettingsDep = Annotated[Settings, Depends(get_settings)]
 
 async def _accept(session: AsyncSession, started: Import, settings: Settings, response: Response) -> Import:
     """Have it merged by a job, and say where to follow it."""
-    await defer_merge(
-        session, started.id, chunk_size=settings.import_chunk_size, default_currency=settings.default_currency
-    )
+    await uploads.have_merged(session, started, settings)
     response.headers["Location"] = f"/api/v1/imports/{started.id}"
     return started
 
@@ -86,29 +79,8 @@ async def create_import(request: Request, settings: SettingsDep, response: Respo
     JSON object a line, with the form's fields as query parameters. Sending the same again changes nothing.
     """
     is_push = request.headers.get("content-type", "").partition(";")[0].strip().lower() == NDJSON
-    async with _receive_push(request) if is_push else _receive_form(request) as (path, file_name, given):
-        started = await service.stage_import(
-            session,
-            service.ImportRequest(
-                path=path,
-                file_name=file_name,
-                source_website=given.source_website,
-                format=given.format,
-                options=Options(
-                    mapping=read_mapping(given.mapping) if given.mapping else None,
-                    dayfirst=given.dayfirst,
-                    decimal_comma=given.decimal_comma,
-                    returns=given.returns,
-                ),
-                keep_mapping=given.keep_mapping,
-                dry_run=given.dry_run,
-            ),
-            Limits(
-                unpacked_bytes=settings.max_unpacked_bytes,
-                record_bytes=settings.max_record_bytes,
-                unpack_ratio=settings.max_unpack_ratio,
-            ),
-        )
+    async with _receive_push(request) if is_push else _receive_form(request) as received:
+        started = await uploads.stage_received(session, settings, received)
     if is_push and started.records_read > MOST_PUSHED:
         raise TooLarge(
             f"One call takes {MOST_PUSHED} records, and these are {started.records_read}: send them in parts."
@@ -117,34 +89,25 @@ async def create_import(request: Request, settings: SettingsDep, response: Respo
 
 
 @asynccontextmanager
-async def _receive_form(request: Request) -> AsyncIterator[tuple[Path, str, ImportOptions]]:
-    """The uploaded file under a name, to be read from its start as often as needed."""
-    async with request.form() as fields:
-        form = _validate(ImportForm, dict(fields), "body")
-        with tempfile.NamedTemporaryFile(prefix="ecompredictor-upload-") as copy:
-            await asyncio.to_thread(shutil.copyfileobj, form.file.file, copy, 1024 * 1024)
-            copy.flush()
-            yield Path(copy.name), values.text(Path(form.file.filename or "").name) or "upload", form
+async def _receive_form(request: Request) -> AsyncIterator[Received]:
+    try:
+        async with receive_form(request) as received:
+            yield received
+    except ValidationError as error:
+        raise as_request_error(error, "body") from None
 
 
 @asynccontextmanager
-async def _receive_push(request: Request) -> AsyncIterator[tuple[Path, str, ImportOptions]]:
-    options = _validate(PushOptions, dict(request.query_params), "query")
+async def _receive_push(request: Request) -> AsyncIterator[Received]:
+    try:
+        options = PushOptions.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise as_request_error(error, "query") from None
     with tempfile.NamedTemporaryFile(prefix="ecompredictor-push-") as copy:
         async for part in request.stream():
             copy.write(part)
         copy.flush()
         yield Path(copy.name), "pushed records", options
-
-
-Given = TypeVar("Given", bound=ImportOptions)
-
-
-def _validate(model: type[Given], given: dict[str, Any], location: str) -> Given:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise as_request_error(error, location) from None
 
 
 @router.get("", response_model=Page[ImportRead])
