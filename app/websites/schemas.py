@@ -26,7 +26,7 @@ def _check_address(given: str) -> str:
         port = parts.port
     except ValueError:
         raise ValueError("is no web address") from None
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
+    if parts.scheme not in {"https", "http"} or not parts.hostname or any(each.isspace() for each in parts.hostname):
         raise ValueError("must be the store's address, such as https://shop.example.com")
     if parts.username or parts.password:
         raise ValueError("must not hold a key or a password: those are the credentials")

@@ -79,6 +79,7 @@ async def test_a_name_known_from_files_becomes_a_store(api: httpx.AsyncClient, s
         ({"base_url": "https://ck:cs@rise.example"}, "credentials"),
         ({"base_url": "https://rise.example/?consumer_key=x"}, "before ?"),
         ({"base_url": "https://rise.example:notaport"}, "no web address"),
+        ({"base_url": "rise and shine"}, "https://shop.example.com"),
         ({"base_url": "https://\x97t\xfd.example"}, "no web address"),
         ({"platform": "magento"}, "woocommerce"),
         ({"platform": "shopify"}, "client_id and client_secret"),
