@@ -42,6 +42,8 @@ ERRORS = 2.0
 MATERIAL = {"poisson_deviance": 0.02, "brier": 0.01}
 """Shares of the simpler candidate's loss that a gain must exceed. Most of a Brier score is chance that no model takes
 away, so that a gain of 1 % of it is as much."""
+LEARNT_FROM = 100_000
+"""Consumers that boosting learns from, of all folds together: its small trees do not get better with more."""
 NAIVE, ZERO = "naive_rate", "zero"
 
 Scores = dict[str, dict[str, Any]]
@@ -56,6 +58,9 @@ class Past:
 
     def with_choice(self, choice: Choice) -> "Past":
         return replace(self, predictor=replace(self.predictor, choice=choice))
+
+    def without_boosting(self) -> "Past":
+        return replace(self, predictor=replace(self.predictor, boosting=None))
 
 
 def fit_past(folds: Sequence[Fold]) -> list[Past]:
@@ -84,8 +89,8 @@ def choose_family(past: list[Past], keys: Sequence[str]) -> tuple[Choice, Scores
     if not past:
         return Choice(keys[0], keys[0]), {}
     candidates = {key: [each.with_choice(Choice(key, key)) for each in past] for key in keys}
-    scores = compare(candidates) | _baselines(past)
     deviance, brier = _losses(candidates)
+    scores = _mean_losses(deviance, brier) | _baselines(past)
     return Choice(prefer(deviance, MATERIAL["poisson_deviance"]), prefer(brier, MATERIAL["brier"])), scores
 
 
@@ -95,14 +100,14 @@ def choose_boosting(past: list[Past], choice: Choice, seed: int) -> tuple[Choice
     taught = _taught(past, seed)
     if not taught:
         return choice, None, past, {}
-    candidates = {
+    candidates = {_boosted_name(0.0): [each.without_boosting() for each in taught]} | {
         _boosted_name(share): [
             each.with_choice(replace(choice, orders_boosted=share, probability_boosted=share)) for each in taught
         ]
-        for share in (0.0, *SHARES)
+        for share in SHARES
     }
-    scores = compare(candidates)
     deviance, brier = _losses(candidates)
+    scores = _mean_losses(deviance, brier)
     shares = {_boosted_name(share): share for share in (0.0, *SHARES)}
     chosen = replace(
         choice,
@@ -159,12 +164,10 @@ def prefer(losses: dict[str, Vector], material: float) -> str:
     return best
 
 
-def compare(candidates: dict[str, list[Past]]) -> Scores:
-    deviance, brier = _losses(candidates)
+def _mean_losses(deviance: dict[str, Vector], brier: dict[str, Vector]) -> Scores:
     return {
-        name: {"poisson_deviance": plain(deviance[name].mean()), "brier": plain(brier[name].mean())}
-        | {"n": len(deviance[name])}
-        for name in candidates
+        name: {"poisson_deviance": plain(losses.mean()), "brier": plain(brier[name].mean()), "n": len(losses)}
+        for name, losses in deviance.items()
     }
 
 
@@ -205,8 +208,9 @@ def _taught(past: list[Past], seed: int) -> list[Past]:
 
 def _learn_from(past: list[Past], horizon: float, seed: int) -> Boosting | None:
     alike = [each for each in past if abs(each.fold.horizon - horizon) < 1e-6]
-    features = [each.predictor.features(each.fold.consumers, horizon) for each in alike]
-    return learn([each.fold for each in alike], features, seed)
+    folds = [sample_fold(each.fold, LEARNT_FROM // len(alike)) for each in alike]
+    features = [each.predictor.features(fold.consumers, horizon) for each, fold in zip(alike, folds, strict=True)]
+    return learn(folds, features, seed)
 
 
 def _coverage(past: list[Past], rate: float, spend: float) -> tuple[float, float]:

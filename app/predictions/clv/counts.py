@@ -21,8 +21,11 @@ from app.predictions.clv.histories import Index, Mask, Vector
 FEW = 40.0
 """Means up to which probabilities are summed one count after the other; above it quantiles are searched for.
 
-The recursion starts at P(NB = 0), which must not underflow, and takes a step for each count.
+The recursion takes a step for each count, and where counts are scaled up to those of buyers alone, so are the steps.
 """
+MOST = 600.0
+"""The mean of any one exposure up to which they are summed: the recursion starts at its P(NB = 0), above e^-mean, and
+would never end from one that has underflowed."""
 ROW_BLOCK = 2**20
 """Numbers held at once by a recursion."""
 
@@ -90,7 +93,8 @@ def quantiles(law: CountLaw, scale: Vector, levels: tuple[float, ...]) -> Vector
     `scale` is what turns "given that they have not stopped" into a probability, about P(alive).
     """
     found = np.zeros((law.size, len(levels)))
-    many = law.mean_without_stopping() > FEW
+    largest = law.shape / law.rate * law.exposure.max(axis=1)
+    many = (law.mean_without_stopping() * np.maximum(scale, 1.0) > FEW) | (largest > MOST)
     if many.any():
         rows = np.flatnonzero(many)
         for column, level in enumerate(levels):

@@ -11,7 +11,7 @@ from app.predictions.clv.histories import Histories, Vector
 
 BOUND = 12.0
 """Logarithms of parameters, in units of the mean age, stay within +-12: a likelihood that still rises there is flat."""
-ROUGH_GROUPS = 20_000
+ROUGH_GROUPS = 6_000
 """With more distinct histories than this, the several starts compete on a sample, and all data polish the winner."""
 CURVATURE_GROUPS = 50_000
 """Distinct histories that the second derivatives are computed from; more change them by less than their use shows."""

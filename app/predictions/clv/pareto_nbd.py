@@ -104,10 +104,11 @@ class ParetoNbd(Family):
         """The integral of E[rate e^-(rate + stopping rate) y] over (0, horizon), in quantiles of the purchase time."""
         r, alpha, s, beta = parameters
         shape, rate, later = r + histories.frequency, alpha + histories.age, beta + histories.age
-        reached = lomax(horizon, shape, rate)
+        end = _all_stopped(s, later, horizon)
+        reached = lomax(end, shape, rate)
         total = np.zeros(histories.size)
         for node, weight in zip(NODES, NODE_WEIGHTS, strict=True):
-            time = np.minimum(lomax_quantile(reached * (node + 1.0) / 2.0, shape, rate), horizon)
+            time = np.minimum(lomax_quantile(reached * (node + 1.0) / 2.0, shape, rate), end)
             total += weight / 2.0 * np.exp(-s * np.log1p(time / later))
         return reached * np.minimum(total, 1.0)
 
@@ -116,8 +117,9 @@ class ParetoNbd(Family):
         r, alpha, s, beta = parameters
         shape, rate = (r + histories.frequency)[:, None], (alpha + histories.age)[:, None]
         later = (beta + histories.age)[:, None]
-        reached = lomax(horizon, shape, rate) * np.linspace(0.0, 1.0, GRID)
-        time = np.minimum(lomax_quantile(reached, shape, rate), horizon)
+        end = _all_stopped(s, later, horizon)
+        reached = lomax(end, shape, rate) * np.linspace(0.0, 1.0, GRID)
+        time = np.minimum(lomax_quantile(reached, shape, rate), end)
         density = np.exp(-s * np.log1p(time / later))
         pieces = np.diff(reached, axis=1) * (density[:, 1:] + density[:, :-1]) / 2.0
         cumulated = np.concatenate([np.zeros((histories.size, 1)), np.cumsum(pieces, axis=1)], axis=1)
@@ -157,6 +159,12 @@ def integrate(parameters: Vector, frequency: Vector, start: Vector, end: Vector)
         log_beta=np.log(from_beta) + sum_beta / total,
         inverse_beta=sum_inverse_beta / total,
     )
+
+
+def _all_stopped(s: float, later: Vector, horizon: float) -> Vector:
+    """When next to nobody is left, or the horizon: beyond it there is nothing to integrate."""
+    end: Vector = np.minimum(horizon, later * np.expm1(min(NEGLIGIBLE / s, 300.0)))
+    return end
 
 
 def _relative_exponential(values: Vector) -> Vector:

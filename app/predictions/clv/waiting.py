@@ -5,7 +5,7 @@ import numpy as np
 from app.predictions.clv.histories import Vector
 
 
-def lomax(time: float, shape: Vector, rate: Vector) -> Vector:
+def lomax(time: float | Vector, shape: Vector, rate: Vector) -> Vector:
     """P(T <= time), the rate of T being gamma(shape, rate)."""
     result: Vector = -np.expm1(-shape * np.log1p(time / rate))
     return result
