@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help install run demo test bench lint format lock openapi clean
+.PHONY: help install run demo test bench lint screenshots format lock openapi clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ lint: $(DEV) ## Check style, types, and that the migrations match the models
 
 bench: $(DEV) ## Measure the API and imports beside what bounds them, in ten minutes (BENCH=row for one row)
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+screenshots: $(DEV) ## Renew the pictures in docs/images, with the Chromium that is installed
+	@$(BIN)/python -m tests.console.screenshots
 
 format: $(DEV) ## Format the code
 	@$(BIN)/ruff check --fix .

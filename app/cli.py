@@ -69,7 +69,14 @@ def serve(
             prepared_database(settings) as database,
         ):
             address = address_of(listener)
-            print(f"API   {address}/api/v1", f"Docs  {address}/docs", f"Data  {database.place}", sep="\n", flush=True)
+            print(
+                f"API      {address}/api/v1",
+                f"Docs     {address}/docs",
+                f"Console  {address}/console",
+                f"Data     {database.place}",
+                sep="\n",
+                flush=True,
+            )
             if database.notice:
                 print(database.notice, flush=True)
             run_server(settings, database, listener, workers)

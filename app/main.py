@@ -14,6 +14,7 @@ from app.auth.dependencies import AdminCache
 from app.auth.router import router as auth_router
 from app.auth.service import TokenSettings
 from app.config import ConfigurationError, Settings, get_settings, resolve_data_dir, resolve_secret_key
+from app.console import mount_console
 from app.database import Database
 from app.ingest.router import router as imports_router
 from app.orders.router import router as orders_router
@@ -125,6 +126,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     install_error_handlers(app)
     install_openapi(app)
     install_docs(app)
+    mount_console(app, secret_key=secret_key, tokens=app.state.token_settings)
 
     app.add_middleware(TrailingSlashMiddleware)
     if settings.cors_origins:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,12 +14,15 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from app.auth.schemas import AdminCreate
+from app.auth.service import register_admin
 from app.config import ConfigurationError, Environment, Settings, resolve_secret_key
 from app.database import Database
 from app.predictions.baskets.counting import refresh as count_baskets
 from app.predictions.commands import predict_now
 from app.predictions.jobs import can_predict
 from app.predictions.schemas import RunCreate
+from app.reports.refreshing import refresh as refresh_reports
 from app.runtime.databases import prepared_database
 from app.runtime.server import address_of, listen, run_server
 from app.sync.commands import sync_now
@@ -27,6 +31,7 @@ from app.websites.schemas import WebsiteCreate
 from app.websites.service import register_website
 from app.websites.vault import make_vault
 
+ADMIN = "demo"
 YEARS = 3.0
 HAPPENINGS_A_MINUTE = 20
 _FILLED = ("users", "products", "orders", "websites")
@@ -50,12 +55,13 @@ def run_demo(settings: Settings, *, host: str, port: int, orders: int) -> None:
         sailor = stores.enter_context(_fake_store("shopify", orders, f"{address}/api/v1/webhooks/sailor"))
         rise = stores.enter_context(_fake_store("woocommerce", orders // 4, f"{address}/api/v1/webhooks/rise"))
         key = resolve_secret_key(settings, database.data_dir)
-        asyncio.run(_fill(settings, database.url, key, {"sailor": sailor, "rise": rise}))
+        password = asyncio.run(_fill(settings, database.url, key, {"sailor": sailor, "rise": rise}))
         print(
             f"Sailor (Shopify) is {sailor['url']}, Rise (WooCommerce) is {rise['url']}. Orders keep coming in.",
-            f"API   {address}/api/v1",
-            f"Docs  {address}/docs",
-            f"Data  {database.place}",
+            f"API      {address}/api/v1",
+            f"Docs     {address}/docs",
+            f"Data     {database.place}",
+            f"Console  {address}/console  as {ADMIN} with the password {password}",
             sep="\n",
             flush=True,
         )
@@ -95,19 +101,25 @@ def _fake_store(platform: str, orders: int, webhooks: str) -> Iterator[dict[str,
         process.wait(timeout=30)
 
 
-async def _fill(settings: Settings, url: str, secret_key: str, stores: Mapping[str, Mapping[str, Any]]) -> None:
+async def _fill(settings: Settings, url: str, secret_key: str, stores: Mapping[str, Mapping[str, Any]]) -> str:
+    """The password of the admin that it makes."""
+    password = secrets.token_urlsafe(9)
     database = Database(url, pool_size=settings.database_pool_size)
     vault = database.info["vault"] = make_vault(settings, secret_key)
     sync = make_sync_context(settings, database, vault)
     async with database.sessions.begin() as session:
+        admin = AdminCreate(username=ADMIN, email=f"{ADMIN}@example.com", password=SecretStr(password))
+        await register_admin(session, admin)
         for name, store in stores.items():
             await register_website(session, vault, _describe(name, store))
     await sync_now(sync, list(stores), "changes")
     print("Counting what is bought together, and predicting …", flush=True)
     await count_baskets(database)
+    await refresh_reports(database)
     if can_predict():
         await predict_now(database, RunCreate())
     await database.dispose()
+    return password
 
 
 def _describe(name: str, store: Mapping[str, Any]) -> WebsiteCreate:

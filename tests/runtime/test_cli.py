@@ -123,12 +123,13 @@ def serving(
         assert process.stdout is not None
         try:
             first = process.stdout.readline()
-            found = re.fullmatch(r"API   (http://127\.0\.0\.1:\d+)/api/v1\n", first)
+            found = re.fullmatch(r"API      (http://127\.0\.0\.1:\d+)/api/v1\n", first)
             if found is None:
                 log.seek(0)
                 pytest.fail(f"{first!r}\n{log.read()}")
-            assert process.stdout.readline() == f"Docs  {found[1]}/docs\n"
-            assert process.stdout.readline().startswith("Data  ")
+            assert process.stdout.readline() == f"Docs     {found[1]}/docs\n"
+            assert process.stdout.readline() == f"Console  {found[1]}/console\n"
+            assert process.stdout.readline().startswith("Data     ")
             with httpx.Client(base_url=found[1], timeout=20) as client:
                 assert client.get("/readyz").status_code == 200
                 yield process, client
