@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -53,9 +53,8 @@ async def read_orders(session: AsyncSession) -> list[Placed]:
 
 
 def _day(moment: datetime, zone: str | None) -> date:
-    """Of a zone that has no such name, the UTC day."""
-    is_name = zone is not None and "+" not in zone
-    return moment.astimezone(ZoneInfo(zone if is_name and zone else "UTC")).date()
+    """In UTC where no zone has that name."""
+    return moment.astimezone(ZoneInfo(zone if zone in available_timezones() else "UTC")).date()
 
 
 @dataclass(frozen=True)
