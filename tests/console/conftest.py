@@ -201,7 +201,10 @@ class Browser:
         """A button or link, and wait for the page that follows."""
         before = self.driver.find_element(By.TAG_NAME, "html")
         path = f"//*[self::a or self::button or self::summary][normalize-space()='{text}']"
-        next(each for each in self.driver.find_elements(By.XPATH, path) if each.is_displayed()).click()
+        pressed = next(each for each in self.driver.find_elements(By.XPATH, path) if each.is_displayed())
+        # chromedriver does not scroll on a page whose size is set.
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", pressed)
+        pressed.click()
         WebDriverWait(self.driver, 10, 0.05).until(lambda driver: driver.find_element(By.TAG_NAME, "html") != before)
 
     @property
