@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from app.database import Database
+from app.database import Database, driver_connection
 from app.ingest.models import Import
 from app.runtime.jobs import running_worker
-from app.sync import intake, jobs
+from app.sync import intake, jobs, webhooks
 from app.sync.models import Webhook
 from app.utils.clock import utc_now
 from app.websites.models import Reread, Website
@@ -147,8 +147,48 @@ async def test_many_deliveries_at_a_moment(rise: Followed):
     assert await count(rise, Webhook) == 40
 
 
-async def test_a_delivery_that_cannot_be_stored_says_so(rise: Followed):
+async def test_a_delivery_defers_the_job_that_a_lost_one_gets(rise: Followed):
+    database = rise.context.database
+    await intake.Intake(database).keep("rise", "coupon.created", b"{}")
+    async with database.sessions.begin() as session:
+        await webhooks.defer_processing(session, "rise")
+    columns = "queue_name, task_name, priority, lock, queueing_lock, args, status, scheduled_at, attempts"
+    async with database.sessions() as session:
+        taken, lost = (await session.execute(text(f"SELECT {columns} FROM procrastinate_jobs ORDER BY id"))).all()
+    assert tuple(taken) == tuple(lost)
+
+
+async def test_workers_are_told_of_a_delivery(rise: Followed):
+    database = rise.context.database
+    async with database.reads() as session:
+        listener = await driver_connection(session)
+        await listener.execute("LISTEN procrastinate_any_queue_v1")
+        await intake.Intake(database).keep("rise", "coupon.created", b"{}")
+        told = [each.payload async for each in listener.notifies(timeout=SECONDS, stop_after=1)]
+    assert "job_inserted" in told[0]
+
+
+async def test_of_deliveries_at_a_moment_one_sender_may_go(rise: Followed):
     receiving = intake.Intake(rise.context.database)
-    with pytest.raises(Exception, match="violates foreign key"):
-        await receiving.keep("nobody", "order.created", b"{}")
+    sending = [
+        asyncio.create_task(receiving.keep("rise", "coupon.created", f'{{"id": {number}}}'.encode()))
+        for number in range(5)
+    ]
+    await asyncio.sleep(0)
+    sending[2].cancel()
+    answers = await asyncio.gather(*sending, return_exceptions=True)
+    assert [answer is None for answer in answers] == [True, True, False, True, True]
+    assert await count(rise, Webhook) == 5
+
+
+async def test_a_delivery_that_cannot_be_stored_says_so(rise: Followed):
+    """So do those that came with it: their store sends them again."""
+    receiving = intake.Intake(rise.context.database)
+    senders = ("rise", "nobody", "rise")
+    answers = await asyncio.gather(
+        *(receiving.keep(sender, "order.created", b"{}") for sender in senders), return_exceptions=True
+    )
+    assert ["violates foreign key" in str(answer) for answer in answers] == [True, True, True]
+    assert await count(rise, Webhook) == 0
     await receiving.keep("rise", "order.created", b"{}")
+    assert await count(rise, Webhook) == 1
