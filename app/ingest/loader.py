@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -307,8 +308,13 @@ class _Merge:
         self.position, self.chunks = up_to, self.chunks + 1
         return tally
 
-    async def _merge_range(self, session: AsyncSession, tally: Tally, after: int, up_to: int) -> None:
-        """Records are checked before they are staged; what the database refuses all the same is found by halving."""
+    async def _merge_range(
+        self, session: AsyncSession, tally: Tally, after: int, up_to: int, *, is_again: bool = False
+    ) -> None:
+        """Records are checked before they are staged; what the database refuses all the same is found by halving.
+
+        A row that somebody else has entered between the look for it and its making is found at the second time.
+        """
         chunk = Chunk(
             session,
             self.import_id,
@@ -334,6 +340,9 @@ class _Merge:
             if self.watch:
                 await self.watch(chunk)
         except (DataError, IntegrityError) as error:
+            if not is_again and isinstance(error.orig, UniqueViolation):
+                await self._merge_range(session, tally, after, up_to, is_again=True)
+                return
             if up_to - after == 1:
                 tally.refused.append(await self._reject(session, up_to, error))
                 return

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from tests.ingest.conftest import Ingest, Rows
 from tests.ingest.payloads import (
@@ -18,6 +20,8 @@ from tests.ingest.payloads import (
 )
 
 Query = Callable[..., Awaitable[Rows]]
+
+Age = Callable[[], Awaitable[None]]
 
 LATER = "2025-06-01T00:00:00"
 
@@ -34,6 +38,12 @@ async def products_of_lines(query: Query) -> dict[str, list[tuple[str, str]]]:
     for row in rows:
         found.setdefault(row["order_number"], []).append((row["sku"], row["product_name"]))
     return found
+
+
+async def changed(query: Query) -> list[str]:
+    """The orders that were written lately."""
+    rows = await query("SELECT order_number FROM orders WHERE updated_at > now() - interval '1 day' ORDER BY 1")
+    return [row["order_number"] for row in rows]
 
 
 async def test_a_name_means_the_only_product_so_called(ingest: Ingest, query: Query):
@@ -130,3 +140,46 @@ async def test_a_price_that_changes_later_leaves_orders_as_they_were(ingest: Ing
     for price in ("20.00", "30.00"):
         await ingest(kettle(price))
     assert await query("SELECT total_amount FROM orders") == [{"total_amount": Decimal("20.00")}]
+
+
+class TestOrdersUpdatedSince:
+    """Clients ask for what has changed since they asked last: a line of another product or price is a change."""
+
+    @pytest.fixture
+    def age(self, session: AsyncSession) -> Age:
+        """Make what was written so far a year older."""
+
+        async def age() -> None:
+            await session.execute(text("UPDATE orders SET updated_at = updated_at - interval '1 year'"))
+
+        return age
+
+    async def test_a_line_that_moves_to_another_product(self, ingest: Ingest, query: Query, age: Age):
+        def order(number: str, name: str) -> dict[str, str]:
+            return shopify_row(number, Lineitem_sku="", Lineitem_name=name)
+
+        await ingest(as_csv(order("#1", "Tea"), order("#2", "Tea"), order("#3", "Coffee")))
+        await ingest([woo_product(1, name="Tea", sku="T1")])
+        await age()
+        # Nobody knows any longer which is meant: they move to a product of their own, and back.
+        await ingest([woo_product(2, name="Tea", sku="T2")])
+        assert await changed(query) == ["#1", "#2"]
+        await age()
+        await ingest([woo_product(2, name="Green tea", sku="T2", date_modified_gmt=LATER)])
+        assert await changed(query) == ["#1", "#2"]
+
+    async def test_a_line_that_takes_its_products_price(self, ingest: Ingest, query: Query, age: Age):
+        """Also where the website said a total, which stays."""
+        order = {"order_number": "1", "email": "a@example.com", "placed_at": "2025-01-01", "lines": [{"sku": "A"}]}
+        await ingest(as_ndjson(order | {"total_amount": "9.00"}))
+        await age()
+        await ingest(as_ndjson({"sku": "A", "product_name": "Apple", "price": "1.50"}))
+        assert await changed(query) == ["1"]
+        rows = await query("SELECT total_amount, unit_price FROM orders o JOIN order_details d ON d.order_id = o.id")
+        assert rows == [{"total_amount": Decimal("9.00"), "unit_price": Decimal("1.50")}]
+
+    async def test_an_order_of_a_product_that_only_changes_its_price(self, ingest: Ingest, query: Query, age: Age):
+        await ingest([woo_product(1, sku="T1"), woo_order(1, line_items=[woo_line(1)])])
+        await age()
+        await ingest([woo_product(1, sku="T1", price="99.00", date_modified_gmt=LATER)])
+        assert await changed(query) == []

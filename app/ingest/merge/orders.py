@@ -112,7 +112,6 @@ _CREATE = f"""
         n.priced AND coalesce(n.total_amount, {_LEDGER}) = {_LEDGER}, n.source_status, n.is_test, :now, :now
     FROM chunk_orders n WHERE n.order_id IS NULL
     ORDER BY n.position
-    ON CONFLICT (source_website, order_number) DO NOTHING
 """
 
 _TAKE_OVER = (

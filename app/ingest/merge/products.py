@@ -131,7 +131,6 @@ _CREATE_RECORDS = """
     SELECT name, barcode, coalesce(price, 0), final_sku, variant, :website, is_active, stock_quantity, :now, :now
     FROM chunk_products n WHERE product_id IS NULL AND {part}
     ORDER BY position
-    ON CONFLICT (source_website, sku) DO NOTHING
 """
 
 # What a file without ids says does not replace what the website's own record says.

@@ -122,7 +122,6 @@ _MAKE = f"""
     ), made AS (
         INSERT INTO products (product_name, price, sku, source_website, is_active, created_at, updated_at)
         SELECT name, coalesce(price, 0), final_sku, :website, product_exists, :now, :now FROM named ORDER BY place
-        ON CONFLICT (source_website, sku) DO NOTHING
         RETURNING id, sku, product_name, price
     )
 """
@@ -228,9 +227,14 @@ _MAKE_OWN = f"""
 """
 _MOVE = (
     "DELETE FROM moved_references WHERE to_id IS NULL",
+    # An order whose line is of another product has changed, for whoever asks for those `updated_since`.
     """
-    UPDATE order_details d SET product_id = m.to_id, updated_at = :now
-    FROM moved_references m WHERE d.product_id = m.from_id AND d.source_reference = m.key
+    WITH moved AS (
+        UPDATE order_details d SET product_id = m.to_id, updated_at = :now
+        FROM moved_references m WHERE d.product_id = m.from_id AND d.source_reference = m.key
+        RETURNING d.order_id
+    )
+    UPDATE orders o SET updated_at = :now WHERE o.id IN (SELECT order_id FROM moved)
     """,
     "UPDATE source_records s SET product_id = m.to_id FROM moved_references m WHERE s.id = m.id",
     """
@@ -263,15 +267,16 @@ _PRICE = (
     FROM products p WHERE p.id = d.product_id AND d.id IN (SELECT id FROM priced_lines)
     """,
     """
-    UPDATE orders o SET updated_at = :now, total_amount = sums.total - o.discount_total + o.shipping_total + o.fee_total
-        + CASE WHEN o.tax_included THEN 0 ELSE o.tax_total END
+    UPDATE orders o SET updated_at = :now, total_amount = CASE WHEN EXISTS (
+            SELECT 1 FROM source_records s WHERE s.order_id = o.id AND s.said ? 'is_summed'
+        ) THEN sums.total - o.discount_total + o.shipping_total + o.fee_total
+            + CASE WHEN o.tax_included THEN 0 ELSE o.tax_total END
+        ELSE o.total_amount END
     FROM (
         SELECT d.order_id, sum(d.total_price) AS total FROM order_details d
         WHERE d.order_id IN (SELECT order_id FROM priced_lines) GROUP BY d.order_id
     ) sums
-    WHERE o.id = sums.order_id AND EXISTS (
-        SELECT 1 FROM source_records s WHERE s.order_id = o.id AND s.said ? 'is_summed'
-    )
+    WHERE o.id = sums.order_id
     """,
 )
 
