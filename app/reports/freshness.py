@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.connectors.base import RESOURCES, Resource
 from app.reports.figures import Arrival, Freshness
 from app.sync import sweeps
-from app.sync.completeness import NEVER_CHECKED
+from app.sync.completeness import NEVER_CHECKED, describe_not_taken
 from app.sync.models import SyncState
 from app.sync.platforms import KINDS
 from app.websites.models import Reread
@@ -71,10 +71,11 @@ async def _judge(
         return NEVER_CHECKED
     if waiting:
         return f"{waiting} records are being read again"
-    missing = await sweeps.list_missing(session, website, KINDS[resource]) if (state.found or {}).get("missing") else []
-    if missing:
-        return f"{len(missing)} records of the store could not be taken: see the rejects of its imports"
-    return state.swept_at
+    kind = KINDS[resource]
+    not_taken = set(await sweeps.list_rejects(session, website, kind, state.swept_at))
+    if (state.found or {}).get("missing"):
+        not_taken |= set(await sweeps.list_missing(session, website, kind))
+    return describe_not_taken(len(not_taken)) if not_taken else state.swept_at
 
 
 def _conclude(verdicts: Mapping[Resource, str | datetime]) -> tuple[str | None, datetime | None]:

@@ -82,13 +82,15 @@ async def _describe_resource(
     checked_at = state.swept_at if state else None
     found = (state.found if state else None) or {}
     missing = await sweeps.list_missing(session, name, KINDS[resource]) if checked_at else []
-    is_complete = checked_at is not None and not missing and not waiting
+    rejected = await sweeps.list_rejects(session, name, KINDS[resource], checked_at) if checked_at else []
+    not_taken = {*missing, *rejected}
+    is_complete = checked_at is not None and not not_taken and not waiting
     if checked_at is None:
         verdict = NEVER_CHECKED
     elif waiting:
         verdict = f"{waiting} records are being read again"
-    elif missing:
-        verdict = f"{len(missing)} records of the store could not be taken: see the rejects of its imports"
+    elif not_taken:
+        verdict = describe_not_taken(len(not_taken))
     else:
         verdict = _complete(checked_at)
     return {
@@ -102,7 +104,12 @@ async def _describe_resource(
         "different": found.get("different", 0),
         "waiting": waiting,
         "still_missing": missing,
+        "rejected": rejected,
     }
+
+
+def describe_not_taken(records: int) -> str:
+    return f"{records} records of the store could not be taken: see the rejects of its imports"
 
 
 def _complete(moment: datetime) -> str:

@@ -3,15 +3,28 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from app.connectors.base import Payload, Raw, Resource
+from app.ingest import values
 from app.ingest.formats import woocommerce_json
-from app.ingest.formats.payloads import nested
+from app.ingest.formats.payloads import nested, objects
+from app.ingest.values import BadRecord
+
+
+@dataclass(frozen=True)
+class Told:
+    """The ids of all the variants that a product had at a moment of the store's time."""
+
+    product_id: str
+    variant_ids: frozenset[str]
+    at: datetime
 
 
 @dataclass
@@ -23,6 +36,7 @@ class Meaning:
 
     raws: list[Raw] = field(default_factory=list)
     again: list[tuple[Resource, str]] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     forget: list[str] = field(default_factory=list)
     forget_store: bool = False
     note: str | None = None
@@ -84,6 +98,7 @@ _SHOPIFY_NEEDED = {
     "product": {"updated_at", "title", "status", "variants"},
     "customer": {"updated_at", "email", "first_name", "last_name"},
 }
+MOST_VARIANTS = 100
 _SHOPIFY_NOTES = {
     "app/uninstalled": "the app was uninstalled: nothing can be read until it is installed again",
 }
@@ -103,9 +118,26 @@ def read_shopify(topic: str, body: bytes) -> Meaning:
     if group not in _SHOPIFY_KINDS:
         return Meaning(note=f"{topic} is nothing that is kept here")
     kind, resource = _SHOPIFY_KINDS[group]
-    if event != "delete" and "id" in payload and payload.keys() >= _SHOPIFY_NEEDED[kind]:
-        return Meaning(raws=[Raw(kind, payload)])
-    return _ask_again(topic, resource, payload.get("id"))
+    is_whole = "id" in payload and payload.keys() >= _SHOPIFY_NEEDED[kind]
+    if event == "delete" or not is_whole or (kind == "product" and not _has_all_variants(payload)):
+        return _ask_again(topic, resource, payload.get("id"))
+    return Meaning(raws=[Raw(kind, payload)], told=list(_list_variants(payload)) if kind == "product" else [])
+
+
+def _has_all_variants(product: Payload) -> bool:
+    """Of a product's variants a payload has the first hundred, and from API version 2024-04 on the ids of all."""
+    variants = objects(product, "variants")
+    if "variant_gids" in product:
+        return len(objects(product, "variant_gids")) <= len(variants)
+    return len(variants) < MOST_VARIANTS
+
+
+def _list_variants(product: Payload) -> Iterator[Told]:
+    variant_ids = frozenset(str(variant["id"]) for variant in objects(product, "variants") if variant.get("id"))
+    with suppress(BadRecord):  # which the record says as well
+        moment = values.moment(product["updated_at"], "updated_at")
+        if variant_ids and moment is not None:
+            yield Told(str(product["id"]), variant_ids, moment)
 
 
 def _read_privacy(topic: str, payload: Payload) -> Meaning:

@@ -81,7 +81,8 @@ class Webhook(Identified, Base):
 class SweptRecord(Base):
     """One row of a sweep: a record as the store lists it, compared with ours when all are listed.
 
-    Kept until the next sweep. Of customers and products the id is all that counts.
+    Kept until the next sweep. Of customers and products the id is all that counts. Under a kind of its own
+    (`sweeps.REJECTED`) stands a row as it was listed when its record was read and could not be taken.
     """
 
     __tablename__ = "swept_records"

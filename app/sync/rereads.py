@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -17,15 +17,17 @@ from app.database import driver_connection
 from app.ingest.loader import merging
 from app.ingest.merge.tombstones import bury
 from app.ingest.models import ImportOrigin
-from app.ingest.records import Parsed, ProductRecord, Record
+from app.ingest.records import Item, Parsed, ProductRecord, Record, Rejected
 from app.orders.models import Order
 from app.products.models import Product
 from app.runtime.jobs import queue
+from app.sync import sweeps
+from app.sync.deliveries import Told
 from app.sync.platforms import KINDS, SyncContext, open_store, parse_all, platform_of
 from app.sync.service import get_daily_import, take
 from app.users.models import User
 from app.utils.clock import utc_now
-from app.websites.models import Reread, SourceRecord, Website
+from app.websites.models import Reread, SourceKind, SourceRecord, Website
 from app.websites.service import get_website
 
 logger = logging.getLogger(__name__)
@@ -106,6 +108,15 @@ async def _reread(context: SyncContext, website: Website, store: Connector, batc
         await bury_lost_variations(session, website.name, children)
         settled = {key: each for key, each in asked.items() if key not in overtaken}
         await _settle(session, website.name, settled, found)
+        read = settled.keys() - found.failed.keys() - set(found.gone)
+        refused = _list_refused_orders(items)
+        await sweeps.remember_rejects(session, website.name, SourceKind(kind), sorted(read), refused)
+
+
+def _list_refused_orders(items: Sequence[Item]) -> list[str]:
+    """The ids of those that cannot be taken as they are now, by the places that `parse_all` gives."""
+    places = [item.place for item in items if isinstance(item, Rejected) and item.kind == SourceKind.ORDER]
+    return [place.rpartition(" ")[2].rpartition("/")[2] for place in places]
 
 
 def _reread_key(record: Record) -> str:
@@ -161,16 +172,44 @@ async def _settle(session: AsyncSession, website: str, asked: Mapping[str, Rerea
 
 async def bury_lost_variations(session: AsyncSession, website: str, children: Mapping[str, Sequence[str]]) -> None:
     """The variations or variants that we know of these products, and that are none of theirs any longer."""
-    if not children:
-        return
+    known = await _list_variations(session, website, children)
+    lost = [variation for product, variation, _ in known if variation not in set(children[product])]
+    await bury(session, website, "product", lost, utc_now())
+
+
+async def bury_variants(session: AsyncSession, website: str, told: Sequence[Told]) -> set[str]:
+    """Those that a delivery no longer lists; the products of which it cannot be said, to be read again.
+
+    A delivery may come late, or once more: of a variant that was known to be there at a later moment it says nothing.
+    """
+    known = await _list_variations(session, website, {each.product_id for each in told})
+    lost: set[str] = set()
+    again: set[str] = set()
+    for each in told:
+        for product, variation, said_at in known:
+            if product != each.product_id or variation in each.variant_ids:
+                continue
+            if said_at is None or said_at < each.at:
+                lost.add(variation)
+            elif said_at == each.at:
+                again.add(product)
+    await bury(session, website, "product", sorted(lost), utc_now())
+    return again
+
+
+async def _list_variations(
+    session: AsyncSession, website: str, products: Collection[str]
+) -> list[tuple[str, str, datetime | None]]:
+    """Of these products those that are there, for all we know: (product, variation or variant, the date it has)."""
+    if not products:
+        return []
     parent = func.coalesce(SourceRecord.said["parent"].astext, SourceRecord.said["group"].astext)
     known = await session.execute(
-        select(parent, SourceRecord.external_id).where(
+        select(parent, SourceRecord.external_id, SourceRecord.source_updated_at).where(
             SourceRecord.source_website == website,
             SourceRecord.kind == "product",
-            parent.in_(children),
+            parent.in_(products),
             SourceRecord.deleted_at.is_(None),
         )
     )
-    lost = [key for product, key in known if key not in set(children[product])]
-    await bury(session, website, "product", lost, utc_now())
+    return [(product, variation, said_at) for product, variation, said_at in known]

@@ -92,16 +92,32 @@ async def _begin(session: AsyncSession, import_id: int) -> tuple[Website, Resour
         .values(status=ImportStatus.FAILED, finished_at=utc_now(), error="Its process ended before it did.")
     )
     state = await get_state(session, website.name, resource)
-    if mode != "sweep" and _needs_plan(state, job, mode):
-        state.plan, state.position = _make_plan(state, website, resource, mode), None
-    if mode == "sweep" and job.status == ImportStatus.QUEUED:
-        await sweeps.clear(session, website.name, KINDS[resource])
-    job.status, job.started_at = ImportStatus.RUNNING, job.started_at or utc_now()
-    if mode != "sweep":
+    if mode == "sweep":
+        if job.status == ImportStatus.QUEUED:
+            await sweeps.clear(session, website.name, KINDS[resource])
+    else:
+        if await _has_moved(session, website, state):
+            state.cursor = state.read_fully_at = state.plan = state.position = state.swept_at = state.found = None
+            await sweeps.clear(session, website.name, KINDS[resource], with_rejects=True)
+        if _needs_plan(state, job, mode):
+            state.plan, state.position = _make_plan(state, website, resource, mode), None
         state.import_id = job.id
-        note_sync(job, resource=resource, **(state.plan or {}))
+        note_sync(job, resource=resource, address=_address_of(website), **(state.plan or {}))
+    job.status, job.started_at = ImportStatus.RUNNING, job.started_at or utc_now()
     await session.flush()
     return website, resource, mode
+
+
+def _address_of(website: Website) -> str:
+    """Whether it is asked by http or https does not make it another store."""
+    return str(website.base_url).partition("://")[2]
+
+
+async def _has_moved(session: AsyncSession, website: Website, state: SyncState) -> bool:
+    """Whether the last run asked another address: what is there may have other changes behind the same dates."""
+    last = await session.get(Import, state.import_id) if state.import_id else None
+    asked = last.details.get("sync", {}).get("address") if last else None
+    return asked not in (None, _address_of(website))
 
 
 def _needs_plan(state: SyncState, job: Import, mode: str) -> bool:

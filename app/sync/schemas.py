@@ -68,11 +68,17 @@ class ResourceCompleteness(ReadSchema):
     complete_up_to: datetime | None = Field(description="null while it is not, or is not known to be, complete")
     checked_at: datetime | None
     listed: int | None = Field(description="records of the store then")
-    missing: int = Field(description="of those, how many were not here, and have been read since or wait for it")
+    missing: int = Field(
+        description="of those, how many were not here nor known as rejects, and have been read since or wait for it"
+    )
     vanished: int = Field(description="records of ours that the store had no longer")
     different: int = Field(description="orders whose status, currency, total or refunds were not the same")
     waiting: int = Field(description="records that will be read again")
-    still_missing: list[str] = Field(description="the store's ids that could not be taken; the first hundred")
+    still_missing: list[str] = Field(description="the store's ids that are not here; the first hundred")
+    rejected: list[str] = Field(
+        description="the store's ids that were read and could not be taken as they are, which the rejects of its "
+        "imports explain; read again when the store lists them otherwise; the first hundred"
+    )
 
 
 class Completeness(ReadSchema):

@@ -14,11 +14,11 @@ from app.ingest.loader import merging
 from app.ingest.models import ImportOrigin
 from app.runtime.jobs import queue
 from app.sync import redactions
-from app.sync.deliveries import is_signed
+from app.sync.deliveries import Told, is_signed
 from app.sync.keys import Receiver
 from app.sync.models import Webhook, WebhookStatus
 from app.sync.platforms import KINDS, SyncContext, parse_all, platform_of
-from app.sync.rereads import defer_rereads
+from app.sync.rereads import bury_variants, defer_rereads
 from app.sync.service import get_daily_import, take
 from app.utils.clock import utc_now
 from app.utils.errors import Unauthorized
@@ -76,6 +76,7 @@ async def _process_batch(context: SyncContext, website_name: str) -> int:
     forget: list[str] = []
     forgets_store = False
     raws: list[Raw] = []
+    told: list[Told] = []
     again: set[tuple[str, str]] = set()
     settled: dict[int, tuple[WebhookStatus, str | None]] = {}
     for row in rows:
@@ -85,6 +86,7 @@ async def _process_batch(context: SyncContext, website_name: str) -> int:
             settled[row.id] = (WebhookStatus.FAILED, str(error))
             continue
         raws += meaning.raws
+        told += meaning.told
         again |= {(KINDS[resource], external_id) for resource, external_id in meaning.again}
         forget += meaning.forget
         forgets_store |= meaning.forget_store
@@ -98,6 +100,7 @@ async def _process_batch(context: SyncContext, website_name: str) -> int:
         if items:
             job = await get_daily_import(session, website, ImportOrigin.WEBHOOK)
             await take(context, session, website, job, items)
+        again |= {("product", each) for each in await bury_variants(session, website_name, told)}
         await ask_for(session, website_name, again, "webhook")
         for status, note in set(settled.values()):
             ids = [key for key, value in settled.items() if value == (status, note)]

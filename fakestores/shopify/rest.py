@@ -11,6 +11,8 @@ from fakestores.shopify.figures import count_refunded
 from fakestores.shopify.nodes import COUNTRIES, NO_OPTION, Purse, gid
 
 Payload = dict[str, Any]
+MOST_VARIANTS = 100
+"""Of a product's variants a payload has so many, and the ids of all."""
 
 
 def _local(shop: Shop, moment: datetime | None) -> str | None:
@@ -291,7 +293,11 @@ def build_product(shop: Shop, product: Product) -> Payload:
         ],
         "images": [],
         "image": None,
-        "variants": [_build_variant(shop, product, item, n) for n, item in enumerate(sold, start=1)],
+        "variants": [_build_variant(shop, product, item, n) for n, item in enumerate(sold[:MOST_VARIANTS], start=1)],
+        "variant_gids": [
+            {"admin_graphql_api_id": gid("ProductVariant", item.id), "updated_at": _local(shop, item.modified_at)}
+            for item in sold
+        ],
     }
 
 

@@ -8,13 +8,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest.models import Import
-from app.sync import runs
+from app.sync import runs, service
 from app.sync.runs import OVERLAP
+from app.websites.schemas import WebsiteUpdate
+from app.websites.service import update_website
 from fakestores import faults as broken
 from fakestores.faults import Faults
 from fakestores.shop import Shop
 from tests.ingest.conftest import snapshot
-from tests.sync.conftest import Follow, Followed, make_shop
+from tests.sync.conftest import BEGINNING, Follow, Followed, make_shop
 
 BUSINESS = ("users", "user_addresses", "products", "orders", "order_details", "source_records")
 
@@ -393,8 +395,6 @@ async def change_keys(rise: Followed, keys: dict[str, str]) -> None:
 
 class TestRunsOfOneResource:
     async def test_one_at_a_time(self, follow: Follow):
-        from app.sync import service
-
         rise = await follow(make_shop())
         async with rise.context.database.sessions.begin() as session:
             first = await service.start_runs(session, "rise", "changes", ("orders",))
@@ -404,7 +404,6 @@ class TestRunsOfOneResource:
     async def test_a_cancelled_run_stops_and_the_next_goes_on(self, follow: Follow, query: Any):
         from app.ingest.loader import merging
         from app.ingest.service import cancel_import
-        from app.sync import service
 
         shop = make_shop()
         stock(shop, orders=350)
@@ -446,3 +445,64 @@ class TestRunsOfOneResource:
         await rise.run("changes", "orders")
         shop.clock.advance((OVERLAP * 2).total_seconds())
         assert (await rise.run("changes", "orders"))["orders"].records_read == 0
+
+
+class TestAnotherAddress:
+    @staticmethod
+    async def move(rise: Followed, base_url: str) -> None:
+        async with rise.context.database.sessions.begin() as session:
+            await update_website(session, rise.website, WebsiteUpdate.model_validate({"base_url": base_url}))
+
+    @staticmethod
+    async def follow_with_a_hidden_order(follow: Follow) -> Followed:
+        """The store has an order that lies before the cursor, as one that was moved to another host may have."""
+        shop = make_shop()
+        stock(shop)
+        rise = await follow(shop)
+        shop.clock.advance(86400)
+        await rise.run()
+        await rise.run("sweep")
+        hidden = shop.place_order([(1, 1)], email="hidden@example.com")
+        hidden.created_at = hidden.modified_at = BEGINNING
+        return rise
+
+    async def test_everything_is_read_anew(self, follow: Follow, query: Any):
+        rise = await self.follow_with_a_hidden_order(follow)
+        succeeded(await rise.run())
+        assert await totals(query) != in_store(rise.shop)
+        await self.move(rise, "https://new.rise.example")
+
+        orders = (await rise.run())["orders"]
+
+        assert (orders.records_read, orders.records_created, orders.records_unchanged) == (4, 1, 3)
+        assert await totals(query) == in_store(rise.shop)
+        async with rise.context.database.reads() as session:
+            states = await service.list_states(session, rise.website)
+        assert {state.swept_at for state in states} == {None}
+        # And from there on what has changed.
+        rise.shop.clock.advance(86400)
+        assert (await rise.run())["orders"].records_read == 0
+
+    async def test_a_run_that_had_not_ended(self, follow: Follow, query: Any):
+        shop = make_shop()
+        stock(shop, orders=350)
+        rise = await follow(shop, batch_size=100)
+        rise.faults.only = "/orders$"
+        rise.faults.plan(None, None, None, *[broken.error(503)] * 60)
+        assert (await rise.run("changes", "orders"))["orders"].status == "failed"
+        some, _ = await totals(query)
+        assert 0 < some < 350
+        rise.faults._planned.clear()
+        await self.move(rise, "https://new.rise.example")
+
+        orders = (await rise.run("changes", "orders"))["orders"]
+
+        assert orders.records_read == 350
+
+    @pytest.mark.parametrize("base_url", ["https://rise.example", "https://RISE.example/"])
+    async def test_the_same_one(self, follow: Follow, query: Any, base_url: str):
+        rise = await self.follow_with_a_hidden_order(follow)
+        await rise.run()
+        await self.move(rise, base_url)
+        succeeded(await rise.run())
+        assert await totals(query) != in_store(rise.shop)

@@ -1,5 +1,7 @@
 """Sweeps: what the store lists beside what is here, and what is done about the difference."""
 
+import re
+from decimal import Decimal
 from typing import Any
 
 from app.sync.completeness import describe_completeness
@@ -106,8 +108,89 @@ async def test_a_record_that_cannot_be_taken_is_named(follow: Follow):
 
     orders = (await completeness(rise))["resources"][2]
     assert orders["complete_up_to"] is None
-    assert orders["still_missing"] == [str(bad.id)]
-    assert "could not be taken" in orders["verdict"]
+    assert (orders["still_missing"], orders["rejected"]) == ([str(bad.id)], [str(bad.id)])
+    assert orders["verdict"].startswith("1 records of the store could not be taken")
+
+
+class TestKnownRejects:
+    """What was read and could not be taken is not read again until the store lists it otherwise."""
+
+    @staticmethod
+    async def sweep(rise: Followed) -> tuple[dict[str, int], int]:
+        """What it found of orders, and for how many of them the store was asked by id."""
+        rise.faults.requests.clear()
+        facts = (await rise.run("sweep", "orders"))["orders"].details["sync"]
+        asked = sum(number for path, number in rise.faults.requests.items() if re.search(r"/orders/\d+$", path))
+        return {name: facts[name] for name in ("missing", "different", "rejected")}, asked
+
+    async def test_one_that_never_came(self, follow: Follow, query: Any):
+        shop = make_shop()
+        bad, *_ = stock(shop)
+        currency, bad.currency = bad.currency, "not a currency"
+        rise = await follow(shop)
+        await rise.run()
+        assert await self.sweep(rise) == ({"missing": 1, "different": 0, "rejected": 0}, 1)
+        rejects = len(await query("SELECT 1 FROM import_rejects"))
+
+        assert await self.sweep(rise) == ({"missing": 0, "different": 0, "rejected": 1}, 0)
+
+        assert len(await query("SELECT 1 FROM import_rejects")) == rejects
+        orders = (await completeness(rise))["resources"][2]
+        assert (orders["missing"], orders["rejected"]) == (0, [str(bad.id)])
+        # Another status in the list: there is something new to read.
+        shop.orders[bad.id].status = "completed"
+        assert await self.sweep(rise) == ({"missing": 1, "different": 0, "rejected": 0}, 1)
+        bad.currency = currency
+        assert await self.sweep(rise) == ({"missing": 1, "different": 0, "rejected": 0}, 1)
+        assert await self.sweep(rise) == ({"missing": 0, "different": 0, "rejected": 0}, 0)
+        orders = (await completeness(rise))["resources"][2]
+        assert orders["complete_up_to"] is not None
+        assert orders["rejected"] == []
+
+    async def test_one_that_is_here_as_it_was(self, follow: Follow, query: Any):
+        shop = make_shop()
+        bad, *_ = stock(shop)
+        rise = await follow(shop)
+        await rise.run()
+        currency, bad.currency = bad.currency, "not a currency"
+        assert await self.sweep(rise) == ({"missing": 0, "different": 1, "rejected": 0}, 1)
+
+        assert await self.sweep(rise) == ({"missing": 0, "different": 0, "rejected": 1}, 0)
+
+        orders = (await completeness(rise))["resources"][2]
+        assert (orders["complete_up_to"], orders["still_missing"]) == (None, [])
+        assert orders["rejected"] == [str(bad.id)]
+        # Somebody mends it, and it is read like any other that has changed.
+        shop.clock.advance(3600)
+        bad.currency, bad.modified_at = currency, shop.now()
+        await rise.run("changes", "orders")
+        assert (await completeness(rise))["resources"][2]["rejected"] == []
+        assert await self.sweep(rise) == ({"missing": 0, "different": 0, "rejected": 0}, 0)
+
+    async def test_a_product(self, follow: Follow, query: Any):
+        shop = make_shop()
+        stock(shop)
+        rise = await follow(shop)
+        bad = shop.add_product("Gold", "12.50", sku="GOLD")
+        bad.price = Decimal("99999999999")
+        await rise.run()
+        for rejected in ([], [str(bad.id)]):
+            facts = (await rise.run("sweep", "products"))["products"].details["sync"]
+            assert (facts["missing"], facts["rejected"]) == (1 - len(rejected), len(rejected))
+        assert (await completeness(rise))["resources"][1]["rejected"] == [str(bad.id)]
+
+    async def test_one_that_the_store_has_no_longer(self, follow: Follow, query: Any):
+        shop = make_shop()
+        bad, *_ = stock(shop)
+        bad.currency = "not a currency"
+        rise = await follow(shop)
+        await rise.run()
+        await self.sweep(rise)
+        await self.sweep(rise)
+        shop.force_delete_order(bad.id)
+
+        assert await self.sweep(rise) == ({"missing": 0, "different": 0, "rejected": 0}, 0)
+        assert await query("SELECT 1 FROM swept_records WHERE kind LIKE 'rejected %'") == []
 
 
 async def test_days_whose_money_differs_are_listed(follow: Follow):

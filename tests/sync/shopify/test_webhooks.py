@@ -10,7 +10,7 @@ from app.ingest.rejects import retry_rejects
 from fakestores.generate import generate
 from tests.ingest.conftest import snapshot
 from tests.sync.conftest import make_shop
-from tests.sync.shopify.conftest import Follow, active_products, kept
+from tests.sync.shopify.conftest import GRAPHQL, Follow, active_products, kept
 from tests.sync.test_runs import BUSINESS, stock
 
 
@@ -143,6 +143,74 @@ class TestWebhooks:
         await deliver(rise, *[each for each in created if b'"id":%d,' % order.id in each.body[:40]])
 
         assert await query("SELECT 1 FROM orders WHERE status <> 'cancelled'") == []
+        assert await rise.find_waiting() == []
+
+    async def test_a_variant_that_was_removed(self, follow: Follow, deliver: Any, query: Any):
+        shop = make_shop()
+        stock(shop)
+        rise = await follow(shop)
+        await rise.run()
+        rise.hooks.take()
+        shop.clock.advance(60)
+        shop.delete_variation(3)
+        deliveries = rise.hooks.take()
+        shop.clock.advance(60)
+        shop.update_product(2, name="Shirt, large only")
+        deliveries += rise.hooks.take()
+        rise.faults.requests.clear()
+
+        await deliver(rise, *deliveries)
+
+        assert await active_products(query) == {"MUG": True, "SHIRT-S": False, "SHIRT-L": True}
+        assert not rise.faults.requests
+
+    async def test_a_list_of_variants_that_comes_late(self, follow: Follow, deliver: Any, query: Any):
+        """What was said before a variant came says nothing of it."""
+        shop = make_shop()
+        stock(shop)
+        rise = await follow(shop)
+        await rise.run()
+        rise.hooks.take()
+        shop.clock.advance(60)
+        shop.update_variation(3, price=Decimal("25.00"))
+        before = rise.hooks.take()
+        shop.clock.advance(60)
+        shop.add_variation(2, {"Size": "XL"}, "22.00", sku="SHIRT-XL")
+
+        await deliver(rise, *rise.hooks.take())
+        await deliver(rise, *before)
+
+        assert (await active_products(query))["SHIRT-XL"]
+        assert await query("SELECT 1 FROM source_records WHERE deleted_at IS NOT NULL") == []
+
+    async def test_variants_of_one_second_are_asked_for(self, follow: Follow, deliver: Any, query: Any):
+        shop = make_shop()
+        stock(shop)
+        rise = await follow(shop)
+        await rise.run()
+        shop.clock.advance(60)
+        shop.add_variation(2, {"Size": "XL"}, "22.00", sku="SHIRT-XL")
+        await rise.run("changes", "products")
+        rise.hooks.take()
+        shop.delete_variation(next(id for id, each in shop.variations.items() if each.sku == "SHIRT-XL"))
+        rise.faults.requests.clear()
+
+        await deliver(rise, *rise.hooks.take())
+
+        assert (await active_products(query))["SHIRT-XL"] is False
+        assert rise.faults.requests[GRAPHQL] == 1
+
+    async def test_a_product_with_more_variants_than_a_payload_has(self, follow: Follow, deliver: Any, query: Any):
+        shop = make_shop()
+        stock(shop)
+        rise = await follow(shop)
+        for number in range(110):
+            shop.add_variation(2, {"Size": f"{number} cm"}, "22.00", sku=f"SHIRT-{number}")
+        *_, last = rise.hooks.take()
+
+        await deliver(rise, last)
+
+        assert len(await query("SELECT 1 FROM products WHERE sku LIKE 'SHIRT-%' AND is_active")) == 112
         assert await rise.find_waiting() == []
 
     async def test_a_late_word_of_a_deleted_product(self, follow: Follow, deliver: Any, query: Any):
