@@ -186,6 +186,13 @@ class Browser:
         cookie = {"name": COOKIE, "value": make_session(admin), "url": f"{self.address}/console/"}
         self.driver.execute_cdp_cmd("Network.setCookie", {**cookie, "path": "/console", "httpOnly": True})
 
+    def wear(self, theme: str) -> None:
+        """Light or dark, and wait until every colour has faded over."""
+        self.driver.execute_script("document.documentElement.setAttribute('data-bs-theme', arguments[0])", theme)
+        WebDriverWait(self.driver, 10, 0.05).until(
+            lambda driver: driver.execute_script("return document.getAnimations().length === 0")
+        )
+
     def sign_in(self, username: str, password: str = PASSWORD) -> None:
         self.open("login")
         self.fill("username", username)

@@ -103,7 +103,7 @@ def test_a_page_shuts_nobody_out(browser: Browser, shop: Shop, path: str):
         browser.enter(shop.admin)
     browser.open(path)
     for theme in ("light", "dark"):
-        browser.driver.execute_script(f"document.documentElement.setAttribute('data-bs-theme', '{theme}')")
+        browser.wear(theme)
         for width in WIDTHS:
             browser.resize(width)
             assert browser.find_faint_text() == [], f"{theme}, {width} wide"
