@@ -1,4 +1,4 @@
-"""`make bench`: how fast the API and imports are, each beside what bounds it.
+"""`make bench`: how fast the API, imports and predictions are, each beside what bounds it.
 
 docs/performance.md tells how to run and to read it.
 """
@@ -11,11 +11,14 @@ from contextlib import ExitStack
 
 from app.runtime import migrations
 from app.runtime.embedded import throwaway_server
-from benchmarks import dataset, following, importing, report, servers, serving
+from benchmarks import dataset, following, importing, models, predicting, report, servers, serving
+
+SERVED = (*serving.ROWS, *predicting.SERVED)
+ALONE = (*importing.ROWS, *following.ROWS, *models.ROWS, *predicting.ROWS)
 
 
 def main() -> int:
-    names = [row.__name__ for row in (*serving.ROWS, *importing.ROWS, *following.ROWS)]
+    names = [row.__name__ for row in (*SERVED, *ALONE)]
     wanted = sys.argv[1:] or names
     if unknown := set(wanted) - set(names):
         print(f"There is no row {', '.join(sorted(unknown))}; there are {', '.join(names)}.", file=sys.stderr)
@@ -30,7 +33,7 @@ def main() -> int:
 
 
 def _run(wanted: list[str]) -> Iterator[report.Result]:
-    if served := [row for row in serving.ROWS if row.__name__ in wanted]:
+    if served := [row for row in SERVED if row.__name__ in wanted]:
         with ExitStack() as running:
             database = running.enter_context(throwaway_server())
             migrations.upgrade(database.url)
@@ -38,10 +41,10 @@ def _run(wanted: list[str]) -> Iterator[report.Result]:
             dataset.fill(database.url)
             ours = running.enter_context(servers.our_server(database.url))
             bare = running.enter_context(servers.bare_server(database.url))
-            bench = serving.Bench.start(ours, bare)
+            bench = serving.Bench.start(database.url, ours, bare)
             for row in served:
                 yield from row(bench)
-    for alone in (row for row in (*importing.ROWS, *following.ROWS) if row.__name__ in wanted):
+    for alone in (row for row in ALONE if row.__name__ in wanted):
         yield from alone()
 
 

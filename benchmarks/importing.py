@@ -1,7 +1,6 @@
 """The rows that measure an import, against PostgreSQL alone: rows that are ready, copied in and inserted set by set."""
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,13 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import psutil
 import psycopg
 
 from app.runtime import migrations
 from app.runtime.embedded import throwaway_server
 from benchmarks.generate_orders import write_orders
 from benchmarks.report import Result
+from benchmarks.watching import run_watched
 
 LINES = 600_000
 FURTHER_LINES_RARITY = 0.34  # three lines an order, so 200,000 orders
@@ -109,33 +108,14 @@ class Run:
 
 
 def import_file(url: str, file: Path) -> Run:
-    """By the command line, as a person does; the memory is the largest that was seen in a tenth of a second."""
-    started = time.perf_counter()
+    """By the command line, as a person does; the memory is the largest that was seen in a fifth of a second."""
     with tempfile.TemporaryDirectory(prefix="ecompredictor-bench-") as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "import", WEBSITE, str(file)],
-            env=os.environ | {"DATABASE_URL": url, "DATA_DIR": folder},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        watched, peak = psutil.Process(process.pid), 0
-        while process.poll() is None:
-            peak = max(peak, _read_memory(watched))
-            time.sleep(0.1)
-    seconds = time.perf_counter() - started
-    if process.returncode:
-        raise RuntimeError(f"The import ended with {process.returncode}.")
+        command = [sys.executable, "-m", "app.cli", "import", WEBSITE, str(file)]
+        seconds, peak = run_watched(command, os.environ | {"DATABASE_URL": url, "DATA_DIR": folder})
     with _connected(url) as connection:
         counted = connection.execute("SELECT count(*), (SELECT count(*) FROM orders) FROM order_details").fetchone()
     rows, orders = counted or (0, 0)
     return Run(seconds, rows, orders, peak)
-
-
-def _read_memory(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
 
 
 @contextmanager

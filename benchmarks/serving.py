@@ -29,16 +29,17 @@ PAGE = "/api/v1/orders?source_website=shop"
 
 @dataclass(frozen=True)
 class Bench:
+    url: str
     ours: Server
     bare: Server
     token: str
 
     @classmethod
-    def start(cls, ours: Server, bare: Server) -> "Bench":
+    def start(cls, url: str, ours: Server, bare: Server) -> "Bench":
         """With an admin, and everything answered once."""
         asyncio.run(send_once(ours.port, post("/api/v1/auth/register", json.dumps(ADMIN).encode()), expected=201))
         token = json.loads(asyncio.run(send_once(ours.port, LOG_IN)))["access_token"]
-        bench = cls(ours, bare, token)
+        bench = cls(url, ours, bare, token)
         for server in (ours, bare):
             bench.load(server, [bench.get(PAGE)], seconds=1)
         return bench
