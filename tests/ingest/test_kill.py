@@ -38,7 +38,8 @@ from tests.ingest.payloads import (
 from tests.ingest.test_import_properties import _BROKEN
 
 KILLS = 50
-KILLS_A_FILE = 14  # the last file makes up for one that was through too soon
+KILLS_A_FILE = 14  # a later file makes up for one that was through too soon
+ROUNDS = 3
 CHUNK_SIZE = 20
 Payload = dict[str, Any]
 Execute = Callable[..., Any]
@@ -245,7 +246,7 @@ class Disturbance:
     url: str
     execute: Execute
     random: Random
-    kills: Kills = field(default_factory=Kills)
+    kills: Kills
     patience: float = 0.0
 
     def import_file(self, website: str, path: Path, kills: int) -> None:
@@ -315,19 +316,21 @@ def test_killed_and_resumed_imports_end_like_undisturbed_ones(
     server_url: str, template: str, files: Files, undisturbed: Outcome
 ):
     seed = int(os.environ.get("KILL_SEED") or time.time_ns())
-    with new_database(server_url, template) as url, connected(url) as execute:
-        course = Disturbance(url, execute, Random(seed))
-        for number, (website, path) in enumerate(files, start=1):
-            course.import_file(website, path, min(KILLS, KILLS_A_FILE * number))
-        kills = course.kills
-        message = f"(KILL_SEED={seed}, {kills})"
-        assert_same(read_content(execute), undisturbed.last, message)
-        assert read_reports(execute) == undisturbed.reports, message
-        assert_reports_add_up(execute)
-        assert kills.total == KILLS, message
-        assert kills.staging >= 2, message
-        assert kills.merging >= 20, message
-        assert len(kills.checkpoints) >= 10, message
+    random, kills = Random(seed), Kills()
+    for _ in range(ROUNDS):
+        if kills.total < KILLS:
+            with new_database(server_url, template) as url, connected(url) as execute:
+                course = Disturbance(url, execute, random, kills)
+                for number, (website, path) in enumerate(files, start=1):
+                    course.import_file(website, path, min(KILLS, KILLS_A_FILE * number))
+                message = f"(KILL_SEED={seed}, {kills})"
+                assert_same(read_content(execute), undisturbed.last, message)
+                assert read_reports(execute) == undisturbed.reports, message
+                assert_reports_add_up(execute)
+    assert kills.total == KILLS, kills
+    assert kills.staging >= 2, kills
+    assert kills.merging >= 20, kills
+    assert len(kills.checkpoints) >= 10, kills
 
 
 def test_the_job_queue_goes_on_where_a_killed_process_stood(
