@@ -84,7 +84,7 @@ PREDICTED = {"prediction_run_id": 1, "prediction_model_id": 1}
 """What the users' and products' lists bind where they are filtered by what is predicted."""
 
 
-# Two runs, as there always are several: what belongs to the other must cost nothing.
+# Two runs, as there always are several: what belongs to the other, smaller one must cost nothing.
 _SAID = """
     INSERT INTO prediction_runs (as_of, horizon_days, lead_time_days, service_level, seed, status)
     SELECT DATE '2025-12-31', 365, 14, 0.95, 1, 'succeeded' FROM generate_series(1, 2);
@@ -100,12 +100,14 @@ _SAID = """
         0.5 + s % 900, 0, 1000, 502 + s % 990, 0.01 + s % 97 / 100.0, 0.99 - s % 97 / 100.0, 0.5 + s % 400,
         NULL, CASE WHEN s % 4 = 0 THEN DATE '2026-01-01' + (s % 360)::int END, NULL,
         (ARRAY['LOYAL', 'DORMANT', 'AT_RISK'])[1 + s % 3], '{1,1,1}', (ARRAY['HIGH', 'LOW'])[1 + s % 2]
-    FROM prediction_runs r, users u, LATERAL (SELECT hashint8extended(u.id, 9) & 2147483647) AS spread (s);
+    FROM prediction_runs r, users u, LATERAL (SELECT hashint8extended(u.id, 9) & 2147483647) AS spread (s)
+    WHERE r.id = 1 OR u.id % 20 = 0;
     INSERT INTO product_predictions
     SELECT r.id, p.id, 2 * r.id, (ARRAY['smooth', 'erratic'])[1 + s % 2], (ARRAY['ok', 'stopped'])[1 + s % 2],
         '{1}', '{1}', '{1}', '{1}', '{1}', '{1}', 1, 1, 1 + s % 50, 1, 1, 1, 1, 1 + s % 50, 1 + s % 90,
         DATE '2026-01-01' + (s % 90)::int, s % 50 - 20
-    FROM prediction_runs r, products p, LATERAL (SELECT hashint8extended(p.id, 9) & 2147483647) AS spread (s);
+    FROM prediction_runs r, products p, LATERAL (SELECT hashint8extended(p.id, 9) & 2147483647) AS spread (s)
+    WHERE r.id = 1 OR p.id % 20 = 0;
 """
 
 
