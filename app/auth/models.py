@@ -1,6 +1,7 @@
-"""Admins, who may use the API, and the logins that are counted to throttle guessing."""
+"""Admins, who may use the API and the console, and the logins that are counted to throttle guessing."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -37,3 +38,12 @@ class LoginAttempt(Identified, Base):
         Index("ix_login_attempts_address", "address", "attempted_at"),
         Index("ix_login_attempts_attempted_at", "attempted_at"),
     )
+
+
+class EndedSession(Base):
+    """A session of the console that was signed out of, kept as long as its cookie would be taken otherwise."""
+
+    __tablename__ = "ended_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

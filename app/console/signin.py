@@ -1,18 +1,21 @@
 """Signing in to the console, with the API's admins and its throttling.
 
-A session is a signed cookie and nothing on the server, like the API's tokens: it ends when it was not used for as long
-as a token lives, half a day after the sign-in, and at once when its admin is deactivated or gets another password.
+A session is a signed cookie, like the API's tokens: it ends when it was not used for as long as a token lives, half a
+day after the sign-in, and at once when its admin signs out, is deactivated or gets another password. The server keeps
+only which sessions were signed out of, so that a copy of the cookie is of no use afterwards.
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from urllib.parse import urlencode
+from uuid import UUID, uuid4
 
 import jwt
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -25,7 +28,7 @@ from starlette_admin.auth import AdminUser as ConsoleUser
 from starlette_admin.auth import BaseAuthProvider
 from starlette_admin.helpers import safe_redirect_url
 
-from app.auth.models import AdminUser
+from app.auth.models import AdminUser, EndedSession
 from app.auth.schemas import Credentials
 from app.auth.service import TokenSettings, log_in
 from app.config import Settings
@@ -36,6 +39,7 @@ from app.utils.errors import AppError, describe, to_field_error
 COOKIE = "ecompredictor_console"
 LONGEST = timedelta(hours=12)
 ALGORITHM = "HS256"
+_CLAIMS = ["jti", "sub", "mark", "auth_time", "exp"]
 _MARK = b"marks a password in a session"
 
 
@@ -48,6 +52,7 @@ def derive_key(secret_key: str, purpose: str) -> str:
 class Session:
     """`mark` tells of which password it is."""
 
+    id: UUID
     admin_id: int
     mark: str
     signed_in_at: datetime
@@ -73,7 +78,7 @@ class Sessions:
 
     def begin(self, admin: AdminUser) -> Session:
         now = utc_now()
-        return Session(admin.id, self.mark(admin.hashed_password), now, now + self._unused_for)
+        return Session(uuid4(), admin.id, self.mark(admin.hashed_password), now, now + self._unused_for)
 
     def renew(self, session: Session) -> Session | None:
         """The session for longer, once half of its time is over."""
@@ -81,10 +86,11 @@ class Sessions:
         until = min(now + self._unused_for, session.signed_in_at + LONGEST)
         if session.expires_at - now > self._unused_for / 2 or until <= session.expires_at:
             return None
-        return Session(session.admin_id, session.mark, session.signed_in_at, until)
+        return replace(session, expires_at=until)
 
     def write(self, session: Session) -> str:
         payload = {
+            "jti": str(session.id),
             "sub": str(session.admin_id),
             "mark": session.mark,
             "auth_time": int(session.signed_in_at.timestamp()),
@@ -96,19 +102,28 @@ class Sessions:
         if not cookie:
             return None
         try:
-            payload = jwt.decode(
-                cookie, self._key, algorithms=[ALGORITHM], options={"require": ["sub", "mark", "auth_time", "exp"]}
-            )
+            payload = jwt.decode(cookie, self._key, algorithms=[ALGORITHM], options={"require": _CLAIMS})
         except jwt.InvalidTokenError:
             return None
         signed_in_at, expires_at = (datetime.fromtimestamp(payload[name], UTC) for name in ("auth_time", "exp"))
-        return Session(int(payload["sub"]), payload["mark"], signed_in_at, expires_at)
+        return Session(UUID(payload["jti"]), int(payload["sub"]), payload["mark"], signed_in_at, expires_at)
 
 
 async def _find_admin(session: AsyncSession, admin_id: int) -> AdminUser | None:
     """Looked up at every request, unlike for the API, where a page costs more than that anyway."""
     active = select(AdminUser).where(AdminUser.id == admin_id, AdminUser.is_active)
     return (await session.scalars(active)).one_or_none()
+
+
+async def _is_ended(session: AsyncSession, session_id: UUID) -> bool:
+    return await session.get(EndedSession, session_id) is not None
+
+
+async def _end(session: AsyncSession, ended: Session) -> None:
+    """Keeps it until its cookie is worth nothing, however often it was renewed; what is worth nothing by now goes."""
+    until = ended.signed_in_at + LONGEST
+    await session.execute(delete(EndedSession).where(EndedSession.expires_at < utc_now()))
+    await session.execute(insert(EndedSession).values(id=ended.id, expires_at=until).on_conflict_do_nothing())
 
 
 class SignIn(BaseAuthProvider):
@@ -124,7 +139,7 @@ class SignIn(BaseAuthProvider):
             return None
         database: Database = request.app.state.database
         async with database.reads() as reading:
-            admin = await _find_admin(reading, session.admin_id)
+            admin = None if await _is_ended(reading, session.id) else await _find_admin(reading, session.admin_id)
         if admin is None or not hmac.compare_digest(self.sessions.mark(admin.hashed_password), session.mark):
             return None
         request.state.renewed = self.sessions.renew(session)
@@ -180,6 +195,11 @@ class SignIn(BaseAuthProvider):
         return response
 
     async def _sign_out(self, request: Request) -> Response:
+        session = self.sessions.read(request.cookies.get(COOKIE))
+        if session is not None:
+            database: Database = request.app.state.database
+            async with database.sessions.begin() as writing:
+                await _end(writing, session)
         response = RedirectResponse(f"{request.scope['root_path']}{self.login_path}", status_code=303)
         response.delete_cookie(COOKIE, path=_cookie_path(request))
         return response

@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -108,7 +109,7 @@ def app_without_a_database(settings: Settings) -> FastAPI:
 
 async def test_without_a_database_a_person_is_told_to_try_again(app_without_a_database: FastAPI):
     sessions, now = Sessions(SECRET_KEY, timedelta(hours=1)), utc_now()
-    cookie = sessions.write(Session(1, "mark", now, now + timedelta(hours=1)))
+    cookie = sessions.write(Session(uuid4(), 1, "mark", now, now + timedelta(hours=1)))
     transport = httpx.ASGITransport(app_without_a_database, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://test/console/", cookies={COOKIE: cookie}

@@ -1,18 +1,21 @@
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import service
-from app.auth.models import AdminUser
+from app.auth.models import AdminUser, EndedSession
 from app.auth.service import create_token
 from app.console.signin import COOKIE, LONGEST, Session, Sessions
 from app.utils.clock import utc_now
 from tests.conftest import SECRET_KEY
-from tests.console.conftest import PASSWORD, read_token, send, sign_in
+from tests.console.conftest import PASSWORD, make_session, read_token, send, sign_in
 
 PAGES = [
     "",
@@ -23,6 +26,16 @@ PAGES = [
     "admins/export.csv",
     "nothing",
 ]
+
+
+@pytest.fixture
+def sessions() -> Sessions:
+    return Sessions(SECRET_KEY, timedelta(hours=1))
+
+
+def use(client: httpx.AsyncClient, cookie: str) -> None:
+    client.cookies.clear()
+    client.cookies.set(COOKIE, cookie, path="/console")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -91,6 +104,35 @@ async def test_signing_out(visitor: httpx.AsyncClient, clerk: AdminUser):
     assert (await visitor.get("")).status_code == 303
 
 
+async def test_a_copied_cookie_is_of_no_use_after_signing_out(
+    visitor: httpx.AsyncClient, clerk: AdminUser, sessions: Sessions
+):
+    await sign_in(visitor, clerk.username)
+    copied, elsewhere = visitor.cookies[COOKIE], make_session(clerk)
+    begun = sessions.read(copied)
+    assert begun is not None
+    renewed = sessions.write(replace(begun, expires_at=begun.signed_in_at + LONGEST))
+    await visitor.post("logout", data={"csrftoken": await read_token(visitor, "admins/list")})
+    for cookie, status in ((copied, 303), (renewed, 303), (elsewhere, 200)):
+        use(visitor, cookie)
+        assert (await visitor.get("")).status_code == status
+
+
+async def test_ended_sessions_are_forgotten_when_their_cookies_are_worth_nothing(
+    visitor: httpx.AsyncClient, clerk: AdminUser, session: AsyncSession
+):
+    now = utc_now()
+    gone, ending = (EndedSession(id=uuid4(), expires_at=now + time) for time in (-LONGEST, LONGEST))
+    session.add_all([gone, ending])
+    await session.commit()
+    kept = {gone.id: False, ending.id: True}
+    await sign_in(visitor, clerk.username)
+    await visitor.post("logout", data={"csrftoken": await read_token(visitor, "admins/list")})
+    ended = (await session.scalars(select(EndedSession.id))).all()
+    assert {id: id in ended for id in kept} == kept
+    assert len(ended) == 2
+
+
 async def test_a_deactivated_admins_session_ends_at_once(
     console: httpx.AsyncClient, clerk: AdminUser, session: AsyncSession
 ):
@@ -104,16 +146,6 @@ async def test_another_password_ends_the_sessions(console: httpx.AsyncClient, cl
     await service.set_password(session, clerk.username, SecretStr("another password"))
     await session.commit()
     assert (await console.get("")).status_code == 303
-
-
-@pytest.fixture
-def sessions() -> Sessions:
-    return Sessions(SECRET_KEY, timedelta(hours=1))
-
-
-def use(client: httpx.AsyncClient, cookie: str) -> None:
-    client.cookies.clear()
-    client.cookies.set(COOKIE, cookie, path="/console")
 
 
 async def test_an_expired_session(visitor: httpx.AsyncClient, clerk: AdminUser):
@@ -148,9 +180,9 @@ async def test_a_cookie_that_is_none(visitor: httpx.AsyncClient, cookie: str):
 async def test_a_session_in_use_lasts_longer(visitor: httpx.AsyncClient, clerk: AdminUser, sessions: Sessions):
     now = utc_now()
     mark = sessions.mark(clerk.hashed_password)
-    use(visitor, sessions.write(Session(clerk.id, mark, now, now + timedelta(minutes=50))))
+    use(visitor, sessions.write(Session(uuid4(), clerk.id, mark, now, now + timedelta(minutes=50))))
     assert COOKIE not in (await visitor.get("")).headers.get("set-cookie", "")
-    use(visitor, sessions.write(Session(clerk.id, mark, now, now + timedelta(minutes=5))))
+    use(visitor, sessions.write(Session(uuid4(), clerk.id, mark, now, now + timedelta(minutes=5))))
     renewed = sessions.read((await visitor.get("")).cookies[COOKIE])
     assert renewed is not None
     assert renewed.expires_at > now + timedelta(minutes=59)
@@ -158,7 +190,7 @@ async def test_a_session_in_use_lasts_longer(visitor: httpx.AsyncClient, clerk: 
 
 def test_no_session_lasts_longer_than_half_a_day(sessions: Sessions):
     now = utc_now()
-    old = Session(1, "mark", now - LONGEST + timedelta(minutes=30), now + timedelta(minutes=10))
+    old = Session(uuid4(), 1, "mark", now - LONGEST + timedelta(minutes=30), now + timedelta(minutes=10))
     renewed = sessions.renew(old)
     assert renewed is not None
     assert renewed.expires_at == old.signed_in_at + LONGEST
