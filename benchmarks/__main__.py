@@ -1,4 +1,4 @@
-"""`make bench`: how fast the API, imports and predictions are, each beside what bounds it.
+"""`make bench`: how fast the API, the console, imports and predictions are, each beside what bounds it.
 
 docs/performance.md tells how to run and to read it.
 """
@@ -11,9 +11,9 @@ from contextlib import ExitStack
 
 from app.runtime import migrations
 from app.runtime.embedded import throwaway_server
-from benchmarks import dataset, following, importing, models, predicting, report, servers, serving
+from benchmarks import console, dataset, following, importing, models, predicting, report, servers, serving
 
-SERVED = (*serving.ROWS, *predicting.SERVED)
+SERVED = (*serving.ROWS, *console.SERVED, *predicting.SERVED)
 ALONE = (*importing.ROWS, *following.ROWS, *models.ROWS, *predicting.ROWS)
 
 

@@ -30,8 +30,8 @@ class Load:
         return statistics.median(self.latencies)
 
 
-def get(path: str, token: str | None = None) -> Request:
-    return _request("GET", path, token, b"", {})
+def get(path: str, token: str | None = None, *, headers: Mapping[str, str] | None = None) -> Request:
+    return _request("GET", path, token, b"", headers or {})
 
 
 def post(path: str, body: bytes, token: str | None = None, *, headers: Mapping[str, str] | None = None) -> Request:

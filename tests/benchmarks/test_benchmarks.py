@@ -1,5 +1,6 @@
 """The benchmark measures what it says: the bare app answers like the API, and pure SQL ends with an import's rows."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -17,9 +18,10 @@ from app.config import Settings
 from app.database import Database
 from app.main import create_app
 from app.runtime import migrations
-from benchmarks import importing, peer, report
+from benchmarks import console, importing, peer, report, servers, serving
 from benchmarks.dataset import Size, fill
 from benchmarks.generate_orders import write_orders
+from benchmarks.load import UnexpectedAnswer, send_once
 from tests.builders import create_admin
 from tests.conftest import SECRET_KEY, new_database
 
@@ -124,3 +126,12 @@ def test_an_unknown_row():
     command = [sys.executable, "-m", "benchmarks", "pages"]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (answer.returncode, "There is no row pages" in answer.stderr) == (2, True)
+
+
+def test_the_console_is_asked_as_by_a_browser(filled_url: str):
+    with servers.our_server(filled_url) as ours:
+        bench = serving.Bench.start(filled_url, ours, ours)
+        shown = send_once(ours.port, console.as_admin(console.ORDERS, console.sign_in(bench)))
+        assert b"<tbody" in asyncio.run(shown)
+        with pytest.raises(UnexpectedAnswer, match="303"):
+            asyncio.run(send_once(ours.port, console.as_admin(console.ORDERS, "")))
