@@ -1,7 +1,7 @@
 """Units of each product for the weeks to come: levels, a season where there is one, intervals, and a backtest.
 
-The level is the mean of simple exponential smoothing, TSB (Teunter, Syntetos & Babai 2011, Eur. J. Oper. Res. 214) and
-the mean of the last weeks: methods that err differently. Nothing is random.
+The level is that of simple exponential smoothing; of what sells no more, that of TSB (Teunter, Syntetos & Babai 2011,
+Eur. J. Oper. Res. 214). Nothing is random.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,6 @@ from app.predictions.demand.series import WeeklyUnits
 from app.predictions.demand.smoothing import (
     MOST_OF_MEAN,
     PROBABILITY_STEP,
-    RECENT_WEEKS,
     SES_STEPS,
     SIZE_STEP,
     Floats,
@@ -34,10 +33,9 @@ LEAST_WEEKS = 8
 WEEKLY = {"q025": 0.025, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q975": 0.975}
 
 PARAMETERS = {
-    "method": "mean of simple exponential smoothing, TSB, and the mean of the last weeks",
+    "method": "simple exponential smoothing, the mean of a product's own best step and the shop's; TSB once it stopped",
     "ses_steps": list(SES_STEPS),
     "tsb_steps": [SIZE_STEP, PROBABILITY_STEP],
-    "recent_weeks": RECENT_WEEKS,
     "most_of_mean": MOST_OF_MEAN,
 }
 
@@ -94,7 +92,8 @@ def forecast_demand(series: WeeklyUnits, *, horizon: int = 13, origins: int = 4)
         bin=bins,
         conformal=calibration.as_json(),
         model_status="ok" if past.origins else "no_backtest" if past.first < series.weeks else "no_sales",
-        parameters=PARAMETERS | {"horizon_weeks": horizon, "season": past.season.as_json()},
+        parameters=PARAMETERS
+        | {"shop_step": past.shop_step, "horizon_weeks": horizon, "season": past.season.as_json()},
         scorecard=scorecard,
         notes=past.notes(calibration),
     )
@@ -112,10 +111,12 @@ class _Past:
         every = (series.weeks - STEP * back for back in range(1, count + 1))
         self.origins = [origin for origin in every if origin - self.first >= LEAST_WEEKS]
         self._states = smooth(series.units, self.starts, [series.weeks, *self.origins])
+        self.shop_step = float(self._states.shop_step[0])
         self.season = self._judge_season()
 
     def _find_factors(self, origin: int, horizon: int) -> NDArray[np.float64]:
-        return find_factors(self._states.total, origin, horizon, self.first)
+        step = self._states.shop_step[[self.series.weeks, *self.origins].index(origin)]
+        return find_factors(self._states.total, origin, horizon, self.first, step=step)
 
     def _judge_season(self) -> Season:
         seen = [index for index, origin in enumerate(self.origins, 1) if origin - YEAR - BASE_WEEKS >= self.first]

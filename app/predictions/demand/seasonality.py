@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 YEAR = 52
 MOST_YEARS = 3
 BASE_WEEKS = 8
-"""What a level of today is about: a year ago these were the weeks to compare with."""
+"""What a level of today is about, if it is not smoothed: a year ago these were the weeks to compare with."""
 LEAST, MOST = 1 / 3, 3.0
 SEASON_FROM = 2 * YEAR
 """Weeks of history from which a season is looked for."""
@@ -17,23 +17,30 @@ WORTH, HARM = 0.8, 1.02
 """What a season has to leave of the error of totals at most, as less may be chance, and may add to that of products."""
 
 
-def find_factors(total: NDArray[np.float64], origin: int, horizon: int, first: int = 0) -> NDArray[np.float64]:
+def find_factors(
+    total: NDArray[np.float64], origin: int, horizon: int, first: int = 0, *, step: float | None = None
+) -> NDArray[np.float64]:
     """What to multiply a level as of `origin` with, for each of the weeks after it; ones without a year to learn from.
 
-    The mean of three weeks around the same week a year ago, over that of the 8 weeks before, averaged over the years
-    as ratios are. `total` is the units of all products a week, and only what is before `origin` is looked at; `first`
-    is the week the shop's history begins with.
+    The mean of three weeks around the same week a year ago, over what the level was then, averaged over the years as
+    ratios are. The level is that of the 8 weeks before, or the exponentially smoothed one where it is by a `step` that
+    levels are told today. `total` is the units of all products a week, and only what is before `origin` is looked at;
+    `first` is the week the shop's history begins with.
     """
     logs = []
     for year in range(1, MOST_YEARS + 1):
         then = origin - year * YEAR
         if then - BASE_WEEKS < first:
             break
-        base = total[then - BASE_WEEKS : then].mean()
+        base = total[then - BASE_WEEKS : then].mean() if step is None else _smooth(total[first:then], step)
         weeks = np.array([total[max(then + week - 1, 0) : then + week + 2].mean() for week in range(horizon)])
         if base > 0:
             logs.append(np.log(np.clip(weeks / base, LEAST, MOST)))
     return np.exp(np.mean(logs, axis=0)) if logs else np.ones(horizon)
+
+
+def _smooth(total: NDArray[np.float64], step: float) -> float:
+    return float(np.average(total, weights=(1 - step) ** np.arange(len(total))[::-1]))
 
 
 @dataclass(frozen=True)

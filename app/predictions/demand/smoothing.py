@@ -1,7 +1,11 @@
-"""Levels of many weekly series at once: simple exponential smoothing, TSB, and the mean of the last weeks.
+"""Levels of many weekly series at once, by simple exponential smoothing and, for what sells no more, by TSB.
 
-All go through the weeks once and are asked on the way what they would have forecast at earlier origins, so that a
-backtest costs hardly more than a forecast, and cannot know of anything behind its origin.
+Exponential smoothing takes a step for how much a new week says (Gardner 2006, Int. J. Forecasting 22). A series is too
+short to tell its own step well, and the series of a shop do not all have the same, so that the level is the mean of
+two: by the step that would have served this series best so far, and by the one that would have served the shop's.
+
+The weeks are gone through once, and on the way it is noted what would have been forecast at earlier origins: a backtest
+costs hardly more than a forecast, and cannot know of anything behind its origin.
 """
 
 from collections.abc import Sequence
@@ -13,10 +17,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int32]
 
-SES_STEPS = (0.05, 0.1, 0.2, 0.3, 0.5)
-"""Of which each series takes the one that would have served it best, a week ahead, so far."""
+SES_STEPS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""One serves best whose squared errors, a week ahead, are least; of a shop, their geometric mean over all series."""
 SIZE_STEP, PROBABILITY_STEP = 0.2, 0.1
-RECENT_WEEKS = 8
+SMALLEST = np.float32(1e-9)
 MOST_OF_MEAN, MEAN_FROM = 8.0, 3
 """A week counts for at most 8 times the mean of the earlier weeks that sold, once there are 3 of them.
 
@@ -31,8 +35,8 @@ CHUNK = 8192
 class States:
     """What is known of each series as of each origin: arrays (origins, n)."""
 
-    level: Floats  # units a week, the mean of the three methods
-    tsb: Floats  # units a week, that of TSB alone, which is the one that falls while nothing is sold
+    level: Floats  # units a week
+    tsb: Floats  # units a week, by a method that falls faster while nothing is sold
     mean: Floats  # units a week since the first sale
     deviation: Floats  # of the units a week since then
     age: Counts  # weeks since then, that of the first sale included; 0 before
@@ -41,6 +45,7 @@ class States:
     step_absolute: Floats  # mean absolute difference from week to week since the first sale
     step_squared: Floats  # mean squared difference
     total: NDArray[np.float64]  # (weeks,) units of all series, each counted as described above
+    shop_step: NDArray[np.float64]  # (origins,) of SES_STEPS, the one that served the shop best
 
 
 def smooth(units: Floats, starts: Counts, origins: Sequence[int]) -> States:
@@ -48,18 +53,34 @@ def smooth(units: Floats, starts: Counts, origins: Sequence[int]) -> States:
     n, weeks = units.shape
     level, tsb, mean, deviation, absolute, squared = np.zeros((6, len(origins), n), np.float32)
     age, sold, silence = np.zeros((3, len(origins), n), np.int32)
-    states = States(level, tsb, mean, deviation, age, sold, silence, absolute, squared, total=np.zeros(weeks))
+    total, shop_step = np.zeros(weeks), np.zeros(len(origins))
+    states = States(level, tsb, mean, deviation, age, sold, silence, absolute, squared, total, shop_step)
+    levels, misses = np.zeros((len(origins), len(SES_STEPS), n), np.float32), np.zeros((len(origins), len(SES_STEPS)))
     for first in range(0, n, CHUNK):
         part = slice(first, first + CHUNK)
-        _smooth_chunk(np.array(units[part].T, np.float32, order="C"), starts[part], origins, states, part)
+        columns = np.array(units[part].T, np.float32, order="C")
+        _smooth_chunk(columns, starts[part], origins, states, part, levels[:, :, part], misses)
+    best = misses.argmin(axis=1)
+    shop_step[:] = np.array(SES_STEPS)[best]
+    level += levels[np.arange(len(origins)), best]
+    level /= 2
     return states
 
 
-def _smooth_chunk(weeks: Floats, starts: Counts, origins: Sequence[int], states: States, part: slice) -> None:
+def _smooth_chunk(
+    weeks: Floats,
+    starts: Counts,
+    origins: Sequence[int],
+    states: States,
+    part: slice,
+    levels: Floats,
+    misses: NDArray[np.float64],
+) -> None:
     """A method's steps are never below one by the weeks so far plus one: it begins as their mean.
 
     The one more stands for a week without a sale before the first sale, as a first week always has one.
-    `weeks` (weeks, n) is changed.
+    `weeks` (weeks, n) is changed. Of the level only the series' own part is written; `levels` (origins, steps, n) and
+    `misses` (origins, steps), which is added to, are what the shop's part is found from.
     """
     n = weeks.shape[1]
     begin = np.maximum(starts, 0)
@@ -71,10 +92,10 @@ def _smooth_chunk(weeks: Floats, starts: Counts, origins: Sequence[int], states:
     for week in range(len(weeks) + 1):
         for index in [index for index, origin in enumerate(origins) if origin == week]:
             age = np.where(sold > 0, week - begin, 0).astype(np.int32)
-            best = np.take_along_axis(ses, errors.argmin(axis=0)[None], axis=0)[0]
-            recent = weeks[max(0, week - RECENT_WEEKS) : week].sum(axis=0) / np.minimum(age + 1, RECENT_WEEKS)
+            levels[index] = ses
+            misses[index] += np.log(np.maximum(errors, SMALLEST)).sum(axis=1, dtype=np.float64)
             mean = units / np.maximum(age, 1)
-            states.level[index, part] = (best + size * probability + recent) / 3
+            states.level[index, part] = np.take_along_axis(ses, errors.argmin(axis=0)[None], axis=0)[0]
             states.tsb[index, part] = size * probability
             states.mean[index, part] = mean
             states.deviation[index, part] = np.sqrt(np.maximum(squares / np.maximum(age, 1) - mean * mean, 0))

@@ -1,4 +1,4 @@
-"""The three methods on weeks that can be worked out by hand."""
+"""The methods on weeks that can be worked out by hand."""
 
 from collections.abc import Sequence
 
@@ -19,26 +19,33 @@ def run(*weeks: Sequence[float], origins: list[int] | None = None) -> States:
 def test_it_begins_with_the_mean_of_the_weeks_and_one_without_a_sale():
     states = run([6, 3])
     # 6 / 2 after a week, (6 + 3) / 3 after two, whatever the step: none is larger than a third, but 0.5.
-    ses = 3.0
-    tsb = (6 + (3 - 6) / 2) * (0.5 + (1 - 0.5) / 3)
-    assert states.level[0, 0] == pytest.approx((ses + tsb + 9 / 3) / 3)
-    assert states.tsb[0, 0] == pytest.approx(tsb)
+    assert states.level[0, 0] == pytest.approx(3.0)
+    assert states.tsb[0, 0] == pytest.approx((6 + (3 - 6) / 2) * (0.5 + (1 - 0.5) / 3))
     assert (states.age[0, 0], states.sold[0, 0], states.silence[0, 0]) == (2, 2, 0)
 
 
-def test_ses_takes_the_step_that_served_best():
-    """A level that jumps wants the largest step, and steps are those of the papers once there are weeks enough."""
-    weeks = [4.0] * 40 + [8.0] * 10
+def level_by(step: float, weeks: Sequence[float]) -> float:
     level = 0.0
     for week, units in enumerate(weeks):
-        level += max(0.5, 1 / (week + 2)) * (units - level)
-    tsb_size, probability = 0.0, 0.0
-    for week, units in enumerate(weeks):
-        tsb_size += max(0.2, 1 / (week + 1)) * (units - tsb_size)
-        probability += max(0.1, 1 / (week + 2)) * (1 - probability)
-    expected = (level + tsb_size * probability + 8) / 3
-    assert max(SES_STEPS) == 0.5
-    assert run(weeks).level[0, 0] == pytest.approx(expected, rel=1e-5)
+        level += max(step, 1 / (week + 2)) * (units - level)
+    return level
+
+
+def test_the_step_that_served_best():
+    """A level that jumps wants the largest step, and steps are those of the papers once there are weeks enough."""
+    weeks = [4.0] * 40 + [8.0] * 10
+    states = run(weeks)
+    assert states.shop_step.tolist() == [max(SES_STEPS)] == [0.5]
+    assert states.level[0, 0] == pytest.approx(level_by(0.5, weeks), rel=1e-5)
+
+
+def test_half_of_the_level_is_by_the_step_of_the_shop():
+    jumping, others = [4.0] * 40 + [8.0] * 10, [5.0, 3.0] * 25
+    states = run(jumping, *[others] * 20)
+    # By the smallest step an even level is best told, by the second smallest hardly worse and the jump much better.
+    assert states.shop_step.tolist() == [0.05]
+    assert states.level[0, 0] == pytest.approx((level_by(0.5, jumping) + level_by(0.05, jumping)) / 2, rel=1e-5)
+    assert states.level[0, 1:] == pytest.approx((level_by(0.03, others) + level_by(0.05, others)) / 2, rel=1e-5)
 
 
 def test_weeks_before_the_first_sale_count_for_nothing():
@@ -88,6 +95,7 @@ def test_nothing_behind_an_origin_is_looked_at():
     for name in ("level", "tsb", "mean", "deviation", "age", "sold", "silence"):
         assert np.array_equal(getattr(one, name)[0], getattr(two, name)[0])
         assert np.array_equal(getattr(one, name)[0], getattr(alone, name)[0])
+    assert one.shop_step[0] == two.shop_step[0] == alone.shop_step[0]
     assert not np.array_equal(one.level[1], two.level[1])
 
 
