@@ -19,7 +19,6 @@ from app.predictions.schemas import (
     ProductForecastQuery,
     ProductForecastRead,
     RevenueQuery,
-    RunReference,
 )
 from app.products.models import Product
 from app.products.service import get_product
@@ -77,12 +76,12 @@ PRODUCTS = Listing(
 )
 
 
-async def _resolve(database: Database, request: ProductForecastQuery) -> tuple[ProductForecastQuery, PredictionRun]:
-    """The request of a run; a cursor stays with its own."""
+async def _resolve(database: Database, request: ProductForecastQuery) -> tuple[ProductForecastQuery, dict[str, Any]]:
+    """The request of a run, and what there is to say of it; a cursor stays with its own."""
     asked, _ = request.resume()
-    async with database.reads() as session:
-        run = await service.find_run(session, asked.source_website, asked.run_id)
-    return (request if request.cursor else request.model_copy(update={"run_id": run.id})), run
+    async with database.reading() as connection:
+        run = await service.find_run_reference(connection, asked.source_website, asked.run_id)
+    return (request if request.cursor else request.model_copy(update={"run_id": run["id"]})), run
 
 
 async def export_products(database: Database, request: ProductForecastQuery) -> AsyncIterator[bytes]:
@@ -96,7 +95,7 @@ async def list_products(database: Database, request: ProductForecastQuery) -> by
     """A page of products with the run that it is of, as JSON. Raises NotFound."""
     request, run = await _resolve(database, request)
     page = await read_page_json(database, PRODUCTS, request)
-    return page[:-1] + b',"run":' + orjson.dumps(RunReference.model_validate(run).model_dump()) + b"}"
+    return page[:-1] + b',"run":' + orjson.dumps(run) + b"}"
 
 
 async def get_forecast(session: AsyncSession, product_id: int, request: AdviceQuery) -> dict[str, Any]:

@@ -4,15 +4,16 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.database import Database
 from app.predictions.days import LAST_ENDED_DAY
 from app.predictions.models import UNFINISHED, ModelKind, PredictionModel, PredictionOutcome, PredictionRun, RunStatus
-from app.predictions.schemas import RunCreate, RunQuery
+from app.predictions.schemas import RunCreate, RunQuery, RunReference
 from app.utils.clock import utc_now
 from app.utils.errors import Conflict, NotFound, Unprocessable
 from app.utils.listing import Listing, read_page
@@ -90,25 +91,55 @@ async def list_runs(session: AsyncSession, request: RunQuery) -> dict[str, Any]:
     return await read_page(session, RUNS, request)
 
 
-async def find_run(session: AsyncSession, website: str | None, run_id: int | None) -> PredictionRun:
-    """The run that answers: the one that was asked for, or the latest that saw this website, or all of them.
+@lru_cache
+def select_answering_run(*, by_id: bool, by_website: bool) -> Select[PredictionRun]:
+    """The run that was asked for, or the latest that saw this website, or all of them.
 
-    Raises NotFound where there is none.
+    `run_id` and `website` are bound.
     """
     found = select(PredictionRun).where(PredictionRun.status == RunStatus.SUCCEEDED)
-    if run_id is not None:
-        found = found.where(PredictionRun.id == run_id)
-    elif website is None:
-        found = found.where(PredictionRun.source_website.is_(None))
+    if by_id:
+        found = found.where(PredictionRun.id == bindparam("run_id"))
+    elif by_website:
+        of_website = PredictionRun.source_website == bindparam("website")
+        found = found.where(or_(PredictionRun.source_website.is_(None), of_website))
     else:
-        found = found.where(or_(PredictionRun.source_website.is_(None), PredictionRun.source_website == website))
-    run = await session.scalar(found.order_by(PredictionRun.as_of.desc(), PredictionRun.id.desc()).limit(1))
+        found = found.where(PredictionRun.source_website.is_(None))
+    return found.order_by(PredictionRun.as_of.desc(), PredictionRun.id.desc()).limit(1)
+
+
+async def find_run(session: AsyncSession, website: str | None, run_id: int | None) -> PredictionRun:
+    """Raises NotFound where no run answers."""
+    statement = select_answering_run(by_id=run_id is not None, by_website=website is not None)
+    run: PredictionRun | None = await session.scalar(statement, {"run_id": run_id, "website": website})
     if run is None:
-        if run_id is not None:
-            raise NotFound(f"There is no prediction run {run_id} that has succeeded.")
-        about = f" for {website}" if website else ""
-        raise NotFound(f"Nothing has been predicted yet{about}: start a run with POST /predictions/runs.")
+        raise no_run(website, run_id)
     return run
+
+
+async def find_run_reference(connection: AsyncConnection, website: str | None, run_id: int | None) -> dict[str, Any]:
+    """As `schemas.RunReference`, for lists, which are read more often than a run's other columns are worth.
+
+    Raises NotFound.
+    """
+    statement = _select_run_reference(by_id=run_id is not None, by_website=website is not None)
+    row = (await connection.execute(statement, {"run_id": run_id, "website": website})).one_or_none()
+    if row is None:
+        raise no_run(website, run_id)
+    return dict(zip(RunReference.model_fields, row, strict=True))
+
+
+@lru_cache
+def _select_run_reference(*, by_id: bool, by_website: bool) -> Select[Any]:
+    columns = (getattr(PredictionRun, name) for name in RunReference.model_fields)
+    return select_answering_run(by_id=by_id, by_website=by_website).with_only_columns(*columns)
+
+
+def no_run(website: str | None, run_id: int | None) -> NotFound:
+    if run_id is not None:
+        return NotFound(f"There is no prediction run {run_id} that has succeeded.")
+    about = f" for {website}" if website else ""
+    return NotFound(f"Nothing has been predicted yet{about}: start a run with POST /predictions/runs.")
 
 
 async def list_models(

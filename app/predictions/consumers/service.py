@@ -18,9 +18,8 @@ from app.predictions.consumers.schemas import (
     ConsumerForecastQuery,
     ConsumerQuery,
     ScopeQuery,
-    ScopeReference,
 )
-from app.predictions.consumers.scopes import Scope, describe_scope, find_scope, select_models
+from app.predictions.consumers.scopes import Asked, Scope, describe_scope, find_reference, find_scope, select_models
 from app.predictions.jobs import require_libraries
 from app.predictions.models import ConsumerPrediction, PredictionModel, PredictionRun
 from app.users.models import PLACEHOLDER_DOMAIN, User
@@ -42,28 +41,23 @@ _PREDICTED = (
 )  # fmt: skip
 
 
-async def resolve(database: Database, request: ConsumerForecastQuery) -> tuple[ConsumerForecastQuery, Scope]:
-    """The request of a run and a model; a cursor stays with its own."""
+async def resolve(database: Database, request: ConsumerForecastQuery) -> tuple[ConsumerForecastQuery, dict[str, Any]]:
+    """The request of a run and a model, and what there is to say of them; a cursor stays with its own."""
     asked, _ = request.resume()
-    async with database.reads() as session:
-        run, model = await find_scope(
-            session,
-            website=asked.source_website,
-            currency=asked.currency,
-            run_id=asked.run_id,
-            model_id=asked.model_id,
+    async with database.reading() as connection:
+        scope = await find_reference(
+            connection, Asked(asked.source_website, asked.currency, asked.run_id, asked.model_id)
         )
     if request.cursor is None:
-        request = request.model_copy(update={"run_id": run.id, "model_id": model.id})
-    return request, (run, model)
+        request = request.model_copy(update={"run_id": scope["run_id"], "model_id": scope["model_id"]})
+    return request, scope
 
 
 async def list_consumers(database: Database, request: ConsumerForecastQuery) -> bytes:
     """A page of consumers with the scope that they are of, as JSON. Raises NotFound."""
     request, scope = await resolve(database, request)
     page = await read_page_json(database, LISTING, request)
-    about = ScopeReference.model_validate(describe_scope(scope)).model_dump()
-    return page[:-1] + b',"scope":' + orjson.dumps(about) + b"}"
+    return page[:-1] + b',"scope":' + orjson.dumps(scope) + b"}"
 
 
 async def export_consumers(database: Database, request: ConsumerForecastQuery) -> AsyncIterator[bytes]:
@@ -79,9 +73,7 @@ async def get_consumer(session: AsyncSession, user_id: int, request: ConsumerQue
     run = await service.find_run(session, request.source_website, request.run_id)
     row = await _find_row(session, run, user_id, request)
     if row is None:
-        scope = await find_scope(
-            session, website=request.source_website, currency=request.currency, run_id=request.run_id
-        )
+        scope = await find_scope(session, Asked(request.source_website, request.currency, request.run_id))
         return _describe_prospect(user, scope, request.horizon_days or run.horizon_days)
     found, model, reason = row
     horizon = request.horizon_days or run.horizon_days
@@ -123,7 +115,8 @@ async def _find_row(
     session: AsyncSession, run: PredictionRun, user_id: int, request: ConsumerQuery
 ) -> tuple[ConsumerPrediction, PredictionModel, str] | None:
     """Of all websites together where they are asked of, and of the currency that the consumer ordered most in."""
-    models = select_models(run, request.source_website, request.currency)
+    asked = Asked(request.source_website, request.currency)._asdict()
+    models = select_models(frozenset(name for name, value in asked.items() if value is not None))
     statement = (
         models.add_columns(ConsumerPrediction, literal_column(REASON))
         .join(ConsumerPrediction, ConsumerPrediction.model_id == PredictionModel.id)
@@ -136,7 +129,7 @@ async def _find_row(
         )
         .limit(1)
     )
-    row = (await session.execute(statement)).one_or_none()
+    row = (await session.execute(statement, asked)).one_or_none()
     return (row[1], row[0], row[2]) if row else None
 
 
@@ -189,7 +182,7 @@ def _describe_prospect(user: User, scope: Scope, horizon: int) -> dict[str, Any]
 
 async def get_segments(session: AsyncSession, request: ScopeQuery) -> dict[str, Any]:
     """As `schemas.SegmentsRead`. Raises NotFound."""
-    scope = await find_scope(session, **_to_scope(request))
+    scope = await find_scope(session, _to_asked(request))
     parameters = scope[1].parameters
     segments = parameters["segments"] or {"groups": [], "cells": []}
     return {"scope": describe_scope(scope), "prospects": parameters["prospects"], **segments}
@@ -202,7 +195,7 @@ async def list_actions(session: AsyncSession, request: ActionsQuery) -> dict[str
     same for all: with odds times 1 + e, a probability p grows by e p (1 - p), and the predicted spend is proportional
     to p.
     """
-    scope = await find_scope(session, **_to_scope(request))
+    scope = await find_scope(session, _to_asked(request))
     at_risk = LISTING.rows.where(
         ConsumerPrediction.run_id == bindparam("run_id"),
         ConsumerPrediction.model_id == bindparam("model_id"),
@@ -222,5 +215,5 @@ async def list_actions(session: AsyncSession, request: ActionsQuery) -> dict[str
     return {"scope": describe_scope(scope), "odds_ratio": request.odds_ratio, "consumers": rows}
 
 
-def _to_scope(request: ScopeQuery) -> dict[str, Any]:
-    return {"website": request.source_website, "currency": request.currency, "run_id": request.run_id}
+def _to_asked(request: ScopeQuery) -> Asked:
+    return Asked(request.source_website, request.currency, request.run_id)
