@@ -5,6 +5,7 @@ import logging
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
+from starlette_admin import DropDown
 
 from app.auth.service import TokenSettings
 from app.console.console import Console
@@ -15,7 +16,7 @@ from app.console.views import TABLES
 def mount_console(app: FastAPI, *, secret_key: str, tokens: TokenSettings) -> None:
     # It would log what people typed, and tell of every form that was not filled in right.
     logging.getLogger("starlette_admin").setLevel(logging.ERROR)
-    views = [*(page() for page in PAGES), *(table() for table in TABLES)]
+    views = [*(page() for page in PAGES), DropDown("Tables", list(TABLES))]
     console = Console(OverviewPage(), views, secret_key=secret_key, tokens=tokens)
     console.mount_to(app)
 
