@@ -63,6 +63,8 @@ _FORMULA = re.compile(r'="([^"]*)"')
 def without_apostrophe(value: Any) -> str:
     """Exports write '94103 or ="94103", so that spreadsheets take it for text."""
     found = text(value)
+    if not found.startswith(("'", "=")):  # nearly always
+        return found
     formula = _FORMULA.fullmatch(found)
     return (formula[1] if formula else found.removeprefix("'")).strip()
 
@@ -93,6 +95,8 @@ def exact(value: Any, what: str) -> str:
 def unrounded(value: Any, what: str, notes: Notes) -> str:
     """A phone, barcode or SKU from a CSV file that a spreadsheet may have saved; one that it rounded is left out."""
     found = without_apostrophe(value)
+    if not found:
+        return found
     if _ROUNDED.fullmatch(found):
         notes.append(f"a {what} that a spreadsheet rounded was left out")
         return ""
@@ -132,6 +136,13 @@ def _parse_number(found: str) -> Decimal:
     return Decimal(found)
 
 
+@lru_cache(maxsize=50_000)
+def _parse_cents(found: str, limit: Decimal) -> Decimal | None:
+    """None beyond the limit."""
+    number = _parse_number(found)
+    return None if abs(number) > limit else number.quantize(CENT, ROUND_HALF_UP)
+
+
 def decimal(value: Any, what: str) -> Decimal | None:
     """None for blank. Raises BadRecord for anything that is not a plain number with a decimal point."""
     found = text(value)
@@ -140,22 +151,30 @@ def decimal(value: Any, what: str) -> Decimal | None:
     try:
         return _parse_number(found)
     except InvalidOperation:
-        hint = ""
-        if _COMMA_NUMBER.fullmatch(found):
-            hint = " (in a CSV file, the option decimal_comma reads it)"
-        elif _ADORNED.fullmatch(found):
-            hint = " (write it without thousands separators and signs, as 1043.40)"
-        raise BadRecord(f"{what} is not a number: {found[:40]}{hint}") from None
+        raise _no_number(found, what) from None
+
+
+def _no_number(found: str, what: str) -> BadRecord:
+    hint = ""
+    if _COMMA_NUMBER.fullmatch(found):
+        hint = " (in a CSV file, the option decimal_comma reads it)"
+    elif _ADORNED.fullmatch(found):
+        hint = " (write it without thousands separators and signs, as 1043.40)"
+    return BadRecord(f"{what} is not a number: {found[:40]}{hint}")
 
 
 def money(value: Any, what: str, *, limit: Decimal = MAX_TOTAL) -> Decimal | None:
     """Rounded half up to cents; None for blank."""
-    found = decimal(value, what)
-    if found is None:
+    found = text(value)
+    if not found:
         return None
-    if abs(found) > limit:
-        raise BadRecord(f"{what} is out of range: {text(value)[:40]}")
-    return found.quantize(CENT, ROUND_HALF_UP)
+    try:
+        cents = _parse_cents(found, limit)
+    except InvalidOperation:
+        raise _no_number(found, what) from None
+    if cents is None:
+        raise BadRecord(f"{what} is out of range: {found[:40]}")
+    return cents
 
 
 def positive_money(value: Any, what: str, *, limit: Decimal = MAX_TOTAL) -> Decimal | None:

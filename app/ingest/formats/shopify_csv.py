@@ -30,6 +30,8 @@ OTHERS = {
     "Lineitem name", "Lineitem sku",
 }  # fmt: skip
 ADDRESS = ("Address1", "Address2", "Street", "City", "Zip", "Province", "Province Name", "Country")
+SHIPPING, BILLING = ({cell: f"{whose} {cell}" for cell in ADDRESS} for whose in ("Shipping", "Billing"))
+PHONES = ("Phone", "Billing Phone", "Shipping Phone")
 PERSON = {"Name", "Phone", *ADDRESS}
 DATES = {"Created at"}
 COLUMNS = spreadsheets.Columns(
@@ -157,8 +159,8 @@ def _build_consumer(order: Row, order_key: str, notes: Notes) -> ConsumerRecord:
     email = values.email(order["Email"], notes)
     kind, key = identify_consumer(None, email, order_key)
     name = values.text(order.get("Billing Name")) or values.text(order.get("Shipping Name"))
-    phones = (values.unrounded(order.get(f"{prefix}Phone"), "phone", notes) for prefix in ("", "Billing ", "Shipping "))
-    shipping, billing = (_address_cells(order, whose) for whose in ("Shipping", "Billing"))
+    phones = (values.unrounded(order.get(column), "phone", notes) for column in PHONES)
+    shipping, billing = ({cell: order.get(name) for cell, name in names.items()} for names in (SHIPPING, BILLING))
     # Nearly always the same.
     addresses = [_build_address(cells, notes) for cells in ([shipping] if billing == shipping else [shipping, billing])]
     return ConsumerRecord(
@@ -173,11 +175,8 @@ def _build_consumer(order: Row, order_key: str, notes: Notes) -> ConsumerRecord:
     )
 
 
-def _address_cells(order: Row, whose: str) -> dict[str, str]:
-    return {name: values.text(order.get(f"{whose} {name}")) for name in ADDRESS}
-
-
-def _build_address(cells: dict[str, str], notes: Notes) -> AddressRecord | None:
+def _build_address(given: dict[str, str | None], notes: Notes) -> AddressRecord | None:
+    cells = {name: values.text(cell) for name, cell in given.items()}
     street = values.joined([cells["Address1"], cells["Address2"]]) or cells["Street"]
     return values.address(
         country=cells["Country"],
