@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.utils.request_id import request_id
@@ -136,6 +138,9 @@ def describe(errors: Sequence[FieldError]) -> str:
     return "; ".join(named)
 
 
+CLIENT_CLOSED_REQUEST = 499
+
+
 def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(AppError)
     async def handle_app_error(request: Request, error: AppError) -> JSONResponse:
@@ -158,6 +163,11 @@ def install_error_handlers(app: FastAPI) -> None:
             unreadable = FieldError(field="", location="body", message="JSON decode error")
             return problem_response(request, 422, describe([unreadable]), errors=[unreadable])
         return problem_response(request, error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def handle_client_gone(request: Request, error: ClientDisconnect) -> Response:
+        # Nobody reads it; the status is what logs of other servers have for it.
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
 
     @app.exception_handler(Exception)
     async def handle_unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
 
 from app.config import Environment, Settings
 from app.database import Database
@@ -55,6 +58,35 @@ async def test_a_500_is_logged_with_its_traceback_and_tells_nothing(
     assert "RuntimeError: the inner workings" in caplog.text
     assert caplog.text.count("Traceback") == 1
     assert "GET /fails 500" in caplog.text
+
+
+@pytest.fixture
+def reading(settings: Settings, database: Database) -> FastAPI:
+    """An app with one endpoint that reads what it is sent."""
+
+    async def read(request: Request) -> Response:
+        return Response(await request.body())
+
+    app = create_app(settings, database)
+    app.add_route("/reads", read, methods=["POST"])
+    return app
+
+
+async def test_a_client_that_goes_away_half_way_is_no_failure(reading: FastAPI, caplog: pytest.LogCaptureFixture):
+    came: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return came.pop(0)
+
+    async def send(_: Message) -> None: ...
+
+    with caplog.at_level(logging.INFO, "app.access"):
+        await reading(
+            {"type": "http", "method": "POST", "path": "/reads", "query_string": b"", "headers": []}, receive, send
+        )
+    assert not came
+    assert "Traceback" not in caplog.text
+    assert "POST /reads 499" in caplog.text
 
 
 @pytest.fixture

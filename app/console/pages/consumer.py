@@ -1,5 +1,7 @@
 """The page of one consumer: who, on which websites, what they bought, and what is expected of them."""
 
+from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -89,7 +91,7 @@ async def _list_orders(session: AsyncSession, user_id: int) -> list[Any]:
 def _draw_months(months: Any) -> dict[str, Any]:
     """What was spent, a column a month, a colour a currency: they are never added up."""
     currencies = sorted({row.currency for row in months})
-    names = sorted({row.month for row in months})
+    names = list(_list_months(min(row.month for row in months), max(row.month for row in months))) if months else []
     spent = {(row.month, row.currency): float(row.spent) for row in months}
     return {
         "series": [
@@ -98,3 +100,11 @@ def _draw_months(months: Any) -> dict[str, Any]:
         ],
         "options": {"chart": {"type": "bar"}, "xaxis": {"categories": names}, "legend": {"showForSingleSeries": True}},
     }
+
+
+def _list_months(first: str, last: str) -> Iterator[str]:
+    """As "2026-11", those without a purchase between them too."""
+    month = date.fromisoformat(f"{first}-01")
+    while f"{month:%Y-%m}" <= last:
+        yield f"{month:%Y-%m}"
+        month = (month + timedelta(days=31)).replace(day=1)

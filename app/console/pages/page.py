@@ -29,6 +29,11 @@ class Page(CustomView):
         context = {"title": self.heading, "page": self, **context}
         return self._admin._template_response(request, f"pages/{template}", context, status_code)
 
+    def is_active(self, request: Request) -> bool:
+        """Of what stands below it too, but for the first page, below which all stand."""
+        here, path = request.scope["path"], f"{request.scope['root_path']}{self.path}"
+        return here == path or (self.path != "/" and here.startswith(f"{path}/"))
+
     def url(self, request: Request, path: str = "") -> str:
         """Of a page of the console."""
         return f"{request.scope['root_path']}{self.path}{path}"

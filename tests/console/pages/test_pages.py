@@ -2,11 +2,13 @@
 
 import re
 from decimal import Decimal
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from sqlalchemy import text
 
+from app.console.pages.consumer import _draw_months
 from app.database import Database
 from app.predictions import jobs
 from tests.console.conftest import read_token
@@ -35,6 +37,20 @@ async def test_what_is_not_there(pages: httpx.AsyncClient, path: str):
     answer = await pages.get(path)
     assert answer.status_code == 404
     assert "There is no" in answer.text
+
+
+@pytest.mark.parametrize(("path", "item"), [("", "Overview"), ("stores", "Stores"), ("stores/shop", "Stores")])
+async def test_the_menu_shows_where_one_is(pages: httpx.AsyncClient, path: str, item: str):
+    page = (await pages.get(path)).text
+    assert re.findall(r'aria-current="page">.*?nav-link-title">([^<]+)<', page, re.DOTALL) == [item]
+
+
+def test_months_without_a_purchase_are_months_too():
+    months = [SimpleNamespace(month=name, currency="EUR", spent=Decimal(7)) for name in ("2025-11", "2026-02")]
+    drawn = _draw_months(months)
+    assert drawn["options"]["xaxis"]["categories"] == ["2025-11", "2025-12", "2026-01", "2026-02"]
+    assert drawn["series"] == [{"name": "EUR", "data": [7.0, 0.0, 0.0, 7.0]}]
+    assert _draw_months([])["series"] == []
 
 
 async def post(client: httpx.AsyncClient, path: str, **form: str) -> httpx.Response:
