@@ -12,12 +12,12 @@ from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import ConfigurationError
-from app.connectors.base import Connector, Listing, Page, Resource
+from app.connectors.base import RESOURCES, Connector, Listing, Page, Resource
 from app.connectors.errors import StoreError
 from app.ingest.loader import merging
 from app.ingest.models import UNFINISHED, Import, ImportOrigin, ImportStatus
@@ -175,13 +175,25 @@ async def _read(context: SyncContext, website: Website, resource: Resource, stor
         began_at = datetime.fromisoformat(state.plan["began_at"]) if state.plan["began_at"] else None
         if began_at is not None:
             state.cursor = max(began_at, state.cursor) if state.cursor else began_at
-            if state.plan["since"] is None:
+            if since is None:
                 state.read_fully_at = job.started_at
         state.plan, state.position, state.error, state.succeeded_at = None, None, None, utc_now()
         job.status, job.finished_at = ImportStatus.SUCCEEDED, utc_now()
         note_sync(job, requests=store.requests, up_to=state.cursor)
         await defer_rereads(session, website.name)
+    if since is None:
+        async with context.database.sessions.begin() as session:
+            await _compare_soon(session, website.name)
     return True
+
+
+async def _compare_soon(session: AsyncSession, website: str) -> None:
+    """Once all of a store was read for the first time, whether all of it is here need not wait for the night."""
+    states = select(SyncState.resource).where(SyncState.source_website == website)
+    read = states.where(SyncState.read_fully_at.is_not(None), SyncState.swept_at.is_(None))
+    is_new = select(func.count()).select_from(read.subquery()).scalar_subquery() == len(RESOURCES)
+    comparing = (Website.name == website, Website.reconcile_schedule.is_not(None))
+    await session.execute(update(Website).where(*comparing, is_new).values(next_reconcile_at=utc_now()))
 
 
 def _parse(platform: StorePlatform, batch: list[Page]) -> list[Item]:

@@ -81,6 +81,31 @@ async def test_a_sweep_when_it_is_due(rise: Followed):
     assert list(names) == ["customers: sweep", "products: sweep", "orders: sweep"]
 
 
+async def test_a_new_store_is_compared_when_all_of_it_was_read(rise: Followed):
+    async def is_due() -> bool:
+        website = await rise.get_website()
+        return website.next_reconcile_at is not None and website.next_reconcile_at <= utc_now()
+
+    assert not await is_due()
+    await rise.run("changes", "products", "customers")
+    assert not await is_due()
+    await rise.run("changes", "orders")
+    assert await is_due()
+    await tick(rise)
+    await work_until(rise, lambda: all_ended(rise))
+    assert not await is_due()
+    # What is read of it anew later is compared at night, as ever.
+    await rise.run("everything")
+    assert not await is_due()
+
+
+async def test_a_store_that_is_never_compared_stays_so(rise: Followed):
+    async with rise.context.database.sessions.begin() as session:
+        await session.execute(update(Website).values(reconcile_schedule=None, next_reconcile_at=None))
+    await rise.run()
+    assert (await rise.get_website()).next_reconcile_at is None
+
+
 @pytest.mark.parametrize("change", [{"is_active": False}, {"next_sync_at": None}])
 async def test_what_is_not_followed_is_left_alone(rise: Followed, change: dict[str, Any]):
     async with rise.context.database.sessions.begin() as session:
