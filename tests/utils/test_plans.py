@@ -84,30 +84,32 @@ PREDICTED = {"prediction_run_id": 1, "prediction_model_id": 1}
 """What the users' and products' lists bind where they are filtered by what is predicted."""
 
 
-# Two runs, as there always are several: what belongs to the other, smaller one must cost nothing.
-_SAID = """
+_RUNS = """
     INSERT INTO prediction_runs (as_of, horizon_days, lead_time_days, service_level, seed, status)
     SELECT DATE '2025-12-31', 365, 14, 0.95, 1, 'succeeded' FROM generate_series(1, 2);
     INSERT INTO prediction_models (run_id, kind, currency, subjects, status)
     SELECT id, kind, 'EUR', 1, 'ok' FROM prediction_runs, unnest(ARRAY['consumers', 'demand']) kind;
-    CREATE TABLE consumer_predictions_of_1 PARTITION OF consumer_predictions FOR VALUES IN (1);
-    CREATE TABLE consumer_predictions_of_2 PARTITION OF consumer_predictions FOR VALUES IN (2);
-    CREATE TABLE product_predictions_of_1 PARTITION OF product_predictions FOR VALUES IN (1);
-    CREATE TABLE product_predictions_of_2 PARTITION OF product_predictions FOR VALUES IN (2);
-    INSERT INTO consumer_predictions
-    SELECT r.id, 2 * r.id - 1, u.id, DATE '2024-01-01', DATE '2025-01-01' + (s % 360)::int, 1 + s % 10, 1 + s % 10,
-        '{1,1,1}', 2 + s % 990, 10, 2 + s % 97, 1 + s % 100, 1 + s % 40, 0.1 + s % 48 / 10.0, 0, 5,
+"""
+# Two runs, as there always are several: what belongs to the other, smaller one must cost nothing.
+_SHARE_OF_RUN = {1: 1, 2: 20}
+# Filled before they are partitions, as a run fills them: indexes are made of all rows at once.
+_SAID = """
+    CREATE TABLE consumer_predictions_of_{run} (LIKE consumer_predictions INCLUDING ALL EXCLUDING INDEXES);
+    INSERT INTO consumer_predictions_of_{run}
+    SELECT {run}, 2 * {run} - 1, u.id, DATE '2024-01-01', DATE '2025-01-01' + (s % 360)::int, 1 + s % 10, 1 + s % 10,
+        '{{1,1,1}}', 2 + s % 990, 10, 2 + s % 97, 1 + s % 100, 1 + s % 40, 0.1 + s % 48 / 10.0, 0, 5,
         0.5 + s % 900, 0, 1000, 502 + s % 990, 0.01 + s % 97 / 100.0, 0.99 - s % 97 / 100.0, 0.5 + s % 400,
         NULL, CASE WHEN s % 4 = 0 THEN DATE '2026-01-01' + (s % 360)::int END, NULL,
-        (ARRAY['LOYAL', 'DORMANT', 'AT_RISK'])[1 + s % 3], '{1,1,1}', (ARRAY['HIGH', 'LOW'])[1 + s % 2]
-    FROM prediction_runs r, users u, LATERAL (SELECT hashint8extended(u.id, 9) & 2147483647) AS spread (s)
-    WHERE r.id = 1 OR u.id % 20 = 0;
-    INSERT INTO product_predictions
-    SELECT r.id, p.id, 2 * r.id, (ARRAY['smooth', 'erratic'])[1 + s % 2], (ARRAY['ok', 'stopped'])[1 + s % 2],
-        '{1}', '{1}', '{1}', '{1}', '{1}', '{1}', 1, 1, 1 + s % 50, 1, 1, 1, 1, 1 + s % 50, 1 + s % 90,
+        (ARRAY['LOYAL', 'DORMANT', 'AT_RISK'])[1 + s % 3], '{{1,1,1}}', (ARRAY['HIGH', 'LOW'])[1 + s % 2]
+    FROM users u, LATERAL (SELECT hashint8extended(u.id, 9) & 2147483647) AS spread (s) WHERE u.id % {share} = 0;
+    ALTER TABLE consumer_predictions ATTACH PARTITION consumer_predictions_of_{run} FOR VALUES IN ({run});
+    CREATE TABLE product_predictions_of_{run} (LIKE product_predictions INCLUDING ALL EXCLUDING INDEXES);
+    INSERT INTO product_predictions_of_{run}
+    SELECT {run}, p.id, 2 * {run}, (ARRAY['smooth', 'erratic'])[1 + s % 2], (ARRAY['ok', 'stopped'])[1 + s % 2],
+        '{{1}}', '{{1}}', '{{1}}', '{{1}}', '{{1}}', '{{1}}', 1, 1, 1 + s % 50, 1, 1, 1, 1, 1 + s % 50, 1 + s % 90,
         DATE '2026-01-01' + (s % 90)::int, s % 50 - 20
-    FROM prediction_runs r, products p, LATERAL (SELECT hashint8extended(p.id, 9) & 2147483647) AS spread (s)
-    WHERE r.id = 1 OR p.id % 20 = 0;
+    FROM products p, LATERAL (SELECT hashint8extended(p.id, 9) & 2147483647) AS spread (s) WHERE p.id % {share} = 0;
+    ALTER TABLE product_predictions ATTACH PARTITION product_predictions_of_{run} FOR VALUES IN ({run});
 """
 
 
@@ -118,7 +120,9 @@ def filled_url(server_url: str) -> Iterator[str]:
         fill(url, SIZE)
         address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(_SAID)
+            connection.execute(_RUNS)
+            for run, share in _SHARE_OF_RUN.items():
+                connection.execute(_SAID.format(run=run, share=share))
             connection.execute("ANALYZE consumer_predictions, product_predictions")
         yield url
 
