@@ -128,10 +128,13 @@ def test_an_unknown_row():
     assert (answer.returncode, "There is no row pages" in answer.stderr) == (2, True)
 
 
-def test_the_console_is_asked_as_by_a_browser(filled_url: str):
-    with servers.our_server(filled_url) as ours:
-        bench = serving.Bench.start(filled_url, ours, ours)
-        shown = send_once(ours.port, console.as_admin(console.ORDERS, console.sign_in(bench)))
-        assert b"<tbody" in asyncio.run(shown)
-        with pytest.raises(UnexpectedAnswer, match="303"):
-            asyncio.run(send_once(ours.port, console.as_admin(console.ORDERS, "")))
+def test_the_console_is_asked_as_by_a_browser(server_url: str):
+    with new_database(server_url) as url:
+        migrations.upgrade(url)
+        fill(url, Size(users=20, products=10, orders=100, lines=250))
+        with servers.our_server(url) as ours:
+            bench = serving.Bench.start(url, ours, ours)
+            shown = send_once(ours.port, console.as_admin(console.ORDERS, console.sign_in(bench)))
+            assert b"<tbody" in asyncio.run(shown)
+            with pytest.raises(UnexpectedAnswer, match="303"):
+                asyncio.run(send_once(ours.port, console.as_admin(console.ORDERS, "")))
