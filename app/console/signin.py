@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import jwt
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.middleware import Middleware
@@ -109,14 +109,11 @@ class Sessions:
         return Session(UUID(payload["jti"]), int(payload["sub"]), payload["mark"], signed_in_at, expires_at)
 
 
-async def _find_admin(session: AsyncSession, admin_id: int) -> AdminUser | None:
+async def _find_admin(session: AsyncSession, signed_in: Session) -> AdminUser | None:
     """Looked up at every request, unlike for the API, where a page costs more than that anyway."""
-    active = select(AdminUser).where(AdminUser.id == admin_id, AdminUser.is_active)
+    is_ended = exists().where(EndedSession.id == signed_in.id)
+    active = select(AdminUser).where(AdminUser.id == signed_in.admin_id, AdminUser.is_active, ~is_ended)
     return (await session.scalars(active)).one_or_none()
-
-
-async def _is_ended(session: AsyncSession, session_id: UUID) -> bool:
-    return await session.get(EndedSession, session_id) is not None
 
 
 async def _end(session: AsyncSession, ended: Session) -> None:
@@ -139,7 +136,7 @@ class SignIn(BaseAuthProvider):
             return None
         database: Database = request.app.state.database
         async with database.reads() as reading:
-            admin = None if await _is_ended(reading, session.id) else await _find_admin(reading, session.admin_id)
+            admin = await _find_admin(reading, session)
         if admin is None or not hmac.compare_digest(self.sessions.mark(admin.hashed_password), session.mark):
             return None
         request.state.renewed = self.sessions.renew(session)
@@ -187,7 +184,7 @@ class SignIn(BaseAuthProvider):
             headers = {name: value for name, value in error.headers.items() if name == "Retry-After"}
             return refuse(error.detail, error.status, headers)
         async with database.reads() as reading:
-            admin = await _find_admin(reading, admin_id)
+            admin = await reading.get(AdminUser, admin_id)
         if admin is None:
             return refuse("The username or the password is wrong.", 401)
         response = RedirectResponse(_find_next(request), status_code=303)

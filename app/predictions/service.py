@@ -113,7 +113,7 @@ async def find_run(session: AsyncSession, website: str | None, run_id: int | Non
     statement = select_answering_run(by_id=run_id is not None, by_website=website is not None)
     run: PredictionRun | None = await session.scalar(statement, {"run_id": run_id, "website": website})
     if run is None:
-        raise no_run(website, run_id)
+        raise _no_run(website, run_id)
     return run
 
 
@@ -125,7 +125,7 @@ async def find_run_reference(connection: AsyncConnection, website: str | None, r
     statement = _select_run_reference(by_id=run_id is not None, by_website=website is not None)
     row = (await connection.execute(statement, {"run_id": run_id, "website": website})).one_or_none()
     if row is None:
-        raise no_run(website, run_id)
+        raise _no_run(website, run_id)
     return dict(zip(RunReference.model_fields, row, strict=True))
 
 
@@ -135,7 +135,7 @@ def _select_run_reference(*, by_id: bool, by_website: bool) -> Select[Any]:
     return select_answering_run(by_id=by_id, by_website=by_website).with_only_columns(*columns)
 
 
-def no_run(website: str | None, run_id: int | None) -> NotFound:
+def _no_run(website: str | None, run_id: int | None) -> NotFound:
     if run_id is not None:
         return NotFound(f"There is no prediction run {run_id} that has succeeded.")
     about = f" for {website}" if website else ""

@@ -40,7 +40,7 @@ async def refresh(database: Database) -> Refreshed:
     async with database.sessions.begin() as session:
         # Before the snapshot: what ends between the two is seen then, and looked at again.
         moments = await _execute(session, _MOMENTS, margin=MARGIN_SECONDS)
-    async with database.sessions() as session:
+    async with database.sessions.begin() as session:
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         for setting in _SETTINGS:
             await _execute(session, setting)
@@ -51,7 +51,6 @@ async def refresh(database: Database) -> Refreshed:
             await _execute(session, "ANALYZE reported_orders, sales_days, product_days")
         await _execute(session, _FINISH, horizon=moments.horizon, started_at=moments.started_at)
         changed = await _execute(session, _MEASURE)
-        await session.commit()
     return Refreshed(changed.orders, changed.days, moments.started_at)
 
 

@@ -22,6 +22,9 @@ class Asked(NamedTuple):
     run_id: int | None = None
     model_id: int | None = None
 
+    def given(self) -> frozenset[str]:
+        return frozenset(name for name, value in self._asdict().items() if value is not None)
+
 
 def describe_scope(scope: Scope) -> dict[str, Any]:
     """As `schemas.ScopeReference`."""
@@ -43,9 +46,7 @@ async def find_reference(connection: AsyncConnection, asked: Asked) -> dict[str,
 
     Where a single website sells in a currency, its model is that of all of them. Raises NotFound.
     """
-    values = asked._asdict()
-    given = frozenset(name for name, value in values.items() if value is not None)
-    row = (await connection.execute(_select_reference(given), values)).one_or_none()
+    row = (await connection.execute(_select_reference(asked.given()), asked._asdict())).one_or_none()
     if row is not None:
         return dict(zip(ScopeReference.model_fields, row, strict=True))
     run = await service.find_run_reference(connection, asked.website, asked.run_id)

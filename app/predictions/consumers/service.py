@@ -115,8 +115,8 @@ async def _find_row(
     session: AsyncSession, run: PredictionRun, user_id: int, request: ConsumerQuery
 ) -> tuple[ConsumerPrediction, PredictionModel, str] | None:
     """Of all websites together where they are asked of, and of the currency that the consumer ordered most in."""
-    asked = Asked(request.source_website, request.currency)._asdict()
-    models = select_models(frozenset(name for name, value in asked.items() if value is not None))
+    asked = Asked(request.source_website, request.currency)
+    models = select_models(asked.given())
     statement = (
         models.add_columns(ConsumerPrediction, literal_column(REASON))
         .join(ConsumerPrediction, ConsumerPrediction.model_id == PredictionModel.id)
@@ -129,7 +129,7 @@ async def _find_row(
         )
         .limit(1)
     )
-    row = (await session.execute(statement, asked)).one_or_none()
+    row = (await session.execute(statement, asked._asdict())).one_or_none()
     return (row[1], row[0], row[2]) if row else None
 
 

@@ -8,10 +8,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest.rejects import retry_rejects
 from fakestores.generate import generate
+from fakestores.shop import Shop
 from tests.ingest.conftest import snapshot
 from tests.sync.conftest import make_shop
-from tests.sync.shopify.conftest import GRAPHQL, Follow, active_products, kept
+from tests.sync.shopify.conftest import GRAPHQL, Follow, FollowedShopify, active_products, kept
 from tests.sync.test_runs import BUSINESS, stock
+
+
+async def follow_read(follow: Follow) -> tuple[Shop, FollowedShopify]:
+    """A small shop of which everything was read."""
+    shop = make_shop()
+    stock(shop)
+    rise = await follow(shop)
+    await rise.run()
+    return shop, rise
 
 
 class TestWebhooks:
@@ -146,10 +156,7 @@ class TestWebhooks:
         assert await rise.find_waiting() == []
 
     async def test_a_variant_that_was_removed(self, follow: Follow, deliver: Any, query: Any):
-        shop = make_shop()
-        stock(shop)
-        rise = await follow(shop)
-        await rise.run()
+        shop, rise = await follow_read(follow)
         rise.hooks.take()
         shop.clock.advance(60)
         shop.delete_variation(3)
@@ -166,10 +173,7 @@ class TestWebhooks:
 
     async def test_a_list_of_variants_that_comes_late(self, follow: Follow, deliver: Any, query: Any):
         """What was said before a variant came says nothing of it."""
-        shop = make_shop()
-        stock(shop)
-        rise = await follow(shop)
-        await rise.run()
+        shop, rise = await follow_read(follow)
         rise.hooks.take()
         shop.clock.advance(60)
         shop.update_variation(3, price=Decimal("25.00"))
@@ -184,10 +188,7 @@ class TestWebhooks:
         assert await query("SELECT 1 FROM source_records WHERE deleted_at IS NOT NULL") == []
 
     async def test_variants_of_one_second_are_asked_for(self, follow: Follow, deliver: Any, query: Any):
-        shop = make_shop()
-        stock(shop)
-        rise = await follow(shop)
-        await rise.run()
+        shop, rise = await follow_read(follow)
         shop.clock.advance(60)
         shop.add_variation(2, {"Size": "XL"}, "22.00", sku="SHIRT-XL")
         await rise.run("changes", "products")
@@ -214,10 +215,7 @@ class TestWebhooks:
         assert await rise.find_waiting() == []
 
     async def test_a_late_word_of_a_deleted_product(self, follow: Follow, deliver: Any, query: Any):
-        shop = make_shop()
-        stock(shop)
-        rise = await follow(shop)
-        await rise.run()
+        shop, rise = await follow_read(follow)
         rise.hooks.take()
         shop.clock.advance(60)
         shop.update_variation(3, price=Decimal("25.00"))
