@@ -80,9 +80,9 @@ async def send(client: httpx.AsyncClient, path: str, **form: str) -> httpx.Respo
     return await client.post(path, data={"csrftoken": token, **form}, follow_redirects=True)
 
 
-def make_session(admin: AdminUser) -> str:
+def make_session(admin: AdminUser, lifetime: timedelta = timedelta(hours=1)) -> str:
     """The cookie that signing in would leave, without waiting for the password to be verified."""
-    sessions = Sessions(SECRET_KEY, timedelta(hours=1))
+    sessions = Sessions(SECRET_KEY, lifetime)
     return sessions.write(sessions.begin(admin))
 
 
@@ -181,9 +181,9 @@ class Browser:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
-    def enter(self, admin: AdminUser) -> None:
-        """Signed in already."""
-        cookie = {"name": COOKIE, "value": make_session(admin), "url": f"{self.address}/console/"}
+    def enter(self, admin: AdminUser, lifetime: timedelta = timedelta(hours=1)) -> None:
+        """Signed in already, for so long."""
+        cookie = {"name": COOKIE, "value": make_session(admin, lifetime), "url": f"{self.address}/console/"}
         self.driver.execute_cdp_cmd("Network.setCookie", {**cookie, "path": "/console", "httpOnly": True})
 
     def wear(self, theme: str) -> None:

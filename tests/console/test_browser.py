@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -52,6 +53,17 @@ def test_signing_in_and_out(browser: Browser, shop: Shop):
     browser.press("Sign out")
     browser.open("orders/list")
     assert browser.path == "/console/login"
+
+
+def test_an_expired_session_leads_back_to_where_one_was(browser: Browser, shop: Shop):
+    browser.enter(shop.admin, timedelta(seconds=-1))
+    browser.open("orders/list?status=pending")
+    assert browser.path == "/console/login"
+    browser.fill("username", shop.admin.username)
+    browser.fill("password", PASSWORD)
+    browser.press("Sign in")
+    assert browser.driver.current_url.endswith("/console/orders/list?status=pending")
+    assert shop.admin.username in browser.text
 
 
 def test_an_order_is_found_and_moved(signed_in: Browser, shop: Shop):
