@@ -16,7 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.utils.clock import utc_now
-from app.utils.pagination import Estimates
+from app.utils.recent import Recent
+
+ESTIMATE_SECONDS = 5.0
+# A page that names no run may be of the one before for so long; it tells which it is of.
+ANSWERING_SECONDS = 1.0
 
 
 class Base(DeclarativeBase):
@@ -104,7 +108,9 @@ class Database:
         self.info: dict[str, Any] = {}
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, info=self.info)
         self.reads = async_sessionmaker(self.reading_engine, expire_on_commit=False, info=self.info)
-        self.estimates = Estimates()
+        # Totals of lists beyond what is counted, by list and filters; which run and model answers, by what is asked.
+        self.estimates: Recent[int] = Recent(ESTIMATE_SECONDS)
+        self.answering: Recent[dict[str, Any]] = Recent(ANSWERING_SECONDS)
         self.merge_turn = asyncio.Lock()
 
     def reading(self) -> AbstractAsyncContextManager[SQLAlchemyConnection]:

@@ -117,10 +117,10 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     # Each by itself: a router within a router has its routes matched once more for every level. Those that are asked
     # the most come first: a request is matched against every route before its own.
     app.include_router(webhook_router, prefix=API_PREFIX, max_body_size=settings.max_record_bytes)
-    for router in (orders_router, products_router, users_router, auth_router):
+    for router in (orders_router, consumers_router, products_router, users_router, predictions_router, auth_router):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(imports_router, prefix=API_PREFIX, max_body_size=settings.max_upload_bytes)
-    for router in (websites_router, sync_router, privacy_router, predictions_router, consumers_router, baskets_router):
+    for router in (websites_router, sync_router, privacy_router, baskets_router):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(health_router)
     install_error_handlers(app)

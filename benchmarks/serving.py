@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import uvloop
 
-from app.utils.pagination import ESTIMATE_SECONDS
+from app.database import ESTIMATE_SECONDS
 from benchmarks.dataset import ORDERS
 from benchmarks.load import Load, Request, apply_load, get, post, send_once, time_each
 from benchmarks.report import Result

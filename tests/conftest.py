@@ -28,7 +28,7 @@ from app.database import Database
 from app.main import create_app
 from app.runtime import migrations
 from app.runtime.embedded import EmbeddedPostgres
-from app.utils.pagination import Estimates
+from app.utils.recent import Recent
 from app.websites.vault import Vault
 from tests.builders import create_admin
 
@@ -125,7 +125,8 @@ class RolledBackDatabase(Database):
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint", info=self.info
         )
         self.reads = self.sessions
-        self.estimates = Estimates(seconds=0)
+        self.estimates = Recent(seconds=0)
+        self.answering = Recent(seconds=0)
         self.merge_turn = asyncio.Lock()
         self._connection = connection
 

@@ -79,8 +79,7 @@ PRODUCTS = Listing(
 async def _resolve(database: Database, request: ProductForecastQuery) -> tuple[ProductForecastQuery, dict[str, Any]]:
     """The request of a run, and what there is to say of it; a cursor stays with its own."""
     asked, _ = request.resume()
-    async with database.reading() as connection:
-        run = await service.find_run_reference(connection, asked.source_website, asked.run_id)
+    run = await service.recall_run_reference(database, asked.source_website, asked.run_id)
     return (request if request.cursor else request.model_copy(update={"run_id": run["id"]})), run
 
 

@@ -39,6 +39,12 @@ router = APIRouter(
 )
 
 
+@router.get("/products", response_model=ProductForecastPage, responses=responses(404))
+async def list_product_forecasts(query: Annotated[ProductForecastQuery, Query()], database: DatabaseDep) -> Response:
+    """List products, those first that have to be ordered first. What lacks the figure sorted by is left out."""
+    return Response(await forecasts.list_products(database, query), media_type="application/json")
+
+
 @router.post("/runs", response_model=RunRead, status_code=202, responses=responses(404, 503))
 async def start_prediction_run(response: Response, session: SessionDep, body: RunCreate | None = None) -> PredictionRun:
     """Predict anew, in the background. A run can be repeated from its day, its seed and its versions."""
@@ -83,12 +89,6 @@ async def cancel_prediction_run(run_id: PathId, session: SessionDep) -> Predicti
 async def list_prediction_models(query: Annotated[ModelsQuery, Query()], session: ReadSessionDep) -> dict[str, Any]:
     """The models of a run, each with how it did on this shop's own past beside naive forecasts."""
     return await service.list_models(session, run_id=query.run_id, website=query.source_website, kind=query.kind)
-
-
-@router.get("/products", response_model=ProductForecastPage, responses=responses(404))
-async def list_product_forecasts(query: Annotated[ProductForecastQuery, Query()], database: DatabaseDep) -> Response:
-    """List products, those first that have to be ordered first. What lacks the figure sorted by is left out."""
-    return Response(await forecasts.list_products(database, query), media_type="application/json")
 
 
 @router.get("/products.csv", response_class=StreamingResponse, responses=responses(404) | CSV)

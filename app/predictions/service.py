@@ -117,6 +117,16 @@ async def find_run(session: AsyncSession, website: str | None, run_id: int | Non
     return run
 
 
+async def recall_run_reference(database: Database, website: str | None, run_id: int | None) -> dict[str, Any]:
+    """As `find_run_reference`, or as it was a moment ago."""
+
+    async def find() -> dict[str, Any]:
+        async with database.reading() as connection:
+            return await find_run_reference(connection, website, run_id)
+
+    return await database.answering.find_or(("run", website, run_id), find)
+
+
 async def find_run_reference(connection: AsyncConnection, website: str | None, run_id: int | None) -> dict[str, Any]:
     """As `schemas.RunReference`, for lists, which are read more often than a run's other columns are worth.
 

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import Database
 from app.predictions.product_filters import PRODUCT_FILTERS
-from app.predictions.service import find_run_reference
+from app.predictions.service import recall_run_reference
 from app.products.models import Product, product_search
 from app.products.schemas import ProductCreate, ProductQuery, ProductRead, ProductUpdate
 from app.utils.errors import Conflict, NotFound, violates
@@ -48,8 +48,7 @@ async def list_products(database: Database, request: ProductQuery) -> bytes:
     asked, _ = request.resume()
     if not asked.predicted_filters():
         return await read_page_json(database, LISTING, request)
-    async with database.reading() as connection:
-        run = await find_run_reference(connection, asked.source_website, None)
+    run = await recall_run_reference(database, asked.source_website, None)
     return await read_page_json(database, LISTING, request, prediction_run_id=run["id"])
 
 

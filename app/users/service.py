@@ -9,7 +9,7 @@ from sqlalchemy.orm import selectinload
 
 from app.database import Database
 from app.predictions.consumers.listing import USER_FILTERS
-from app.predictions.consumers.scopes import Asked, find_reference
+from app.predictions.consumers.scopes import Asked, recall_reference
 from app.users.models import PLACEHOLDER_DOMAIN, User, UserAddress, user_search
 from app.users.schemas import (
     AddressCreate,
@@ -66,8 +66,7 @@ async def list_users(database: Database, request: UserQuery) -> bytes:
     asked, _ = request.resume()
     if not asked.predicted_filters():
         return await read_page_json(database, LISTING, request)
-    async with database.reading() as connection:
-        found = await find_reference(connection, Asked(asked.source_website))
+    found = await recall_reference(database, Asked(asked.source_website))
     scope = {"prediction_run_id": found["run_id"], "prediction_model_id": found["model_id"]}
     return await read_page_json(database, LISTING, request, **scope)
 

@@ -32,7 +32,8 @@ from sqlalchemy.sql import operators
 
 from app.database import Database
 from app.utils import pagination
-from app.utils.pagination import Estimates, PageQuery, read_cursor_value
+from app.utils.pagination import PageQuery, read_cursor_value
+from app.utils.recent import Recent
 
 # Beside the filters' names, so none of those may begin like this.
 _AFTER, _AFTER_ID, _LIMIT, _OFFSET, _IDS = "page_after", "page_after_id", "page_limit", "page_offset", "page_ids"
@@ -96,7 +97,7 @@ async def read_page(session: AsyncSession, listing: Listing, request: PageQuery,
 
     `also` binds filters that the request does not hold. Raises Unprocessable for a cursor that is none.
     """
-    names, rows, about = await _read(await session.connection(), Estimates(), listing, request, also)
+    names, rows, about = await _read(await session.connection(), Recent(0), listing, request, also)
     # As mappings: Pydantic reads the attributes of a Row four times slower.
     return {"items": [dict(zip(names, row, strict=False)) for row in rows], **about}
 
@@ -109,7 +110,7 @@ async def read_page_json(database: Database, listing: Listing, request: PageQuer
 
 
 async def _read(
-    connection: AsyncConnection, estimates: Estimates, listing: Listing, request: PageQuery, also: dict[str, Any]
+    connection: AsyncConnection, estimates: Recent[int], listing: Listing, request: PageQuery, also: dict[str, Any]
 ) -> tuple[list[str], Sequence[Row[*tuple[Any, ...]]], dict[str, Any]]:
     """The columns' names, the rows, which have two more columns, and what there is to say about the page."""
     query, after = request.resume()
@@ -157,10 +158,10 @@ class Total(NamedTuple):
 
 
 async def _find_total(
-    connection: AsyncConnection, estimates: Estimates, listing: Listing, values: dict[str, Any]
+    connection: AsyncConnection, estimates: Recent[int], listing: Listing, values: dict[str, Any]
 ) -> Total:
     """How many rows match: counted up to EXACT_UP_TO, and beyond what the planner thinks, or thought a moment ago."""
-    kept = estimates.find(listing, values)
+    kept = estimates.find((listing, repr(values)))
     if kept is not None:
         return Total(kept, is_estimate=True)
     counted = await _count(connection, listing, values, pagination.EXACT_UP_TO + 1)
@@ -170,10 +171,10 @@ async def _find_total(
 
 
 async def _find_ids(
-    connection: AsyncConnection, estimates: Estimates, listing: Listing, values: dict[str, Any]
+    connection: AsyncConnection, estimates: Recent[int], listing: Listing, values: dict[str, Any]
 ) -> tuple[Total, list[int] | None]:
     """The same, with the ids of what matches where it was counted."""
-    kept = estimates.find(listing, values)
+    kept = estimates.find((listing, repr(values)))
     if kept is not None:
         return Total(kept, is_estimate=True), None
     limit = {_LIMIT: pagination.EXACT_UP_TO + 1}
@@ -184,13 +185,13 @@ async def _find_ids(
 
 
 async def _estimate(
-    connection: AsyncConnection, estimates: Estimates, listing: Listing, values: dict[str, Any], at_least: int
+    connection: AsyncConnection, estimates: Recent[int], listing: Listing, values: dict[str, Any], at_least: int
 ) -> int:
     compiled = _select_matches(listing, frozenset(values)).compile(dialect=connection.dialect)
     bound = compiled.construct_expanded_state(values | {_LIMIT: None})
     plan = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {bound.statement}", dict(bound.parameters))
     estimate = max(at_least, int(plan.scalar_one()[0]["Plan"]["Plan Rows"]))
-    estimates.keep(listing, values, estimate)
+    estimates.keep((listing, repr(values)), estimate)
     return estimate
 
 

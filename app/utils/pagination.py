@@ -2,8 +2,6 @@
 
 import base64
 import math
-import time
-from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
@@ -15,7 +13,6 @@ from app.utils.errors import Unprocessable, describe, to_field_error
 from app.utils.schemas import MAX_ID, Schema
 
 EXACT_UP_TO = 10_000
-ESTIMATE_SECONDS = 5.0
 MAX_EXPONENT = 100  # of a cursor's number; PostgreSQL refuses to read much larger ones
 T = TypeVar("T")
 
@@ -121,24 +118,3 @@ def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise _foreign_cursor()
     return value
-
-
-class Estimates:
-    """Totals that were estimates a moment ago: to make one costs more than the page it stands on.
-
-    Only of lists beyond EXACT_UP_TO; a smaller total is counted at every request.
-    """
-
-    def __init__(self, seconds: float = ESTIMATE_SECONDS, most: int = 1000) -> None:
-        self._seconds, self._most = seconds, most
-        self._kept: dict[tuple[object, str], tuple[float, int]] = {}
-
-    def find(self, listing: object, values: Mapping[str, Any]) -> int | None:
-        """Of the rows that a list with these values of its filters has."""
-        expires, total = self._kept.get((listing, repr(values)), (0.0, 0))
-        return total if expires > time.monotonic() else None
-
-    def keep(self, listing: object, values: Mapping[str, Any], total: int) -> None:
-        if len(self._kept) >= self._most:
-            self._kept.clear()
-        self._kept[listing, repr(values)] = time.monotonic() + self._seconds, total

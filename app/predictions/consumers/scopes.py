@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from app.database import Database
 from app.predictions import service
 from app.predictions.consumers.schemas import ScopeReference
 from app.predictions.models import ModelKind, PredictionModel, PredictionRun
@@ -38,6 +39,16 @@ def describe_scope(scope: Scope) -> dict[str, Any]:
         "currency": model.currency,
         "status": model.status,
     }
+
+
+async def recall_reference(database: Database, asked: Asked) -> dict[str, Any]:
+    """As `find_reference`, or as it was a moment ago."""
+
+    async def find() -> dict[str, Any]:
+        async with database.reading() as connection:
+            return await find_reference(connection, asked)
+
+    return await database.answering.find_or(("consumers", asked), find)
 
 
 async def find_reference(connection: AsyncConnection, asked: Asked) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.predictions.consumers.schemas import (
     ConsumerQuery,
     ScopeQuery,
 )
-from app.predictions.consumers.scopes import Asked, Scope, describe_scope, find_reference, find_scope, select_models
+from app.predictions.consumers.scopes import Asked, Scope, describe_scope, find_scope, recall_reference, select_models
 from app.predictions.jobs import require_libraries
 from app.predictions.models import ConsumerPrediction, PredictionModel, PredictionRun
 from app.users.models import PLACEHOLDER_DOMAIN, User
@@ -44,10 +44,7 @@ _PREDICTED = (
 async def resolve(database: Database, request: ConsumerForecastQuery) -> tuple[ConsumerForecastQuery, dict[str, Any]]:
     """The request of a run and a model, and what there is to say of them; a cursor stays with its own."""
     asked, _ = request.resume()
-    async with database.reading() as connection:
-        scope = await find_reference(
-            connection, Asked(asked.source_website, asked.currency, asked.run_id, asked.model_id)
-        )
+    scope = await recall_reference(database, Asked(asked.source_website, asked.currency, asked.run_id, asked.model_id))
     if request.cursor is None:
         request = request.model_copy(update={"run_id": scope["run_id"], "model_id": scope["model_id"]})
     return request, scope
