@@ -165,6 +165,13 @@ async def _copy(session: AsyncSession, rows: list[tuple[Any, ...]]) -> None:
 
 # Merging
 
+# Plans of foreign-key checks are made while the tables are small, as scans of the whole parent, and kept: fresh
+# statistics have them made again. Of the columns that are looked up by; the others take four times as long.
+_ANALYZE_FILLED = """
+    ANALYZE users (id, email), products (id, sku, product_name), orders (id, order_number),
+        source_records (source_website, kind, external_id, user_id, product_id, order_id)
+"""
+
 
 @dataclass
 class Tally:
@@ -302,9 +309,7 @@ class _Merge:
         await self._merge_range(session, tally, self.position, up_to)
         has_written = tally.outcomes.keys() & {"created", "updated", "merged"}
         if has_written and self.fills_tables and self.chunks & (self.chunks - 1) == 0:
-            # Plans of foreign-key checks are made while the tables are small, as scans of the whole parent, and kept:
-            # fresh statistics have them made again.
-            await session.execute(text("ANALYZE users, products, orders, source_records"))
+            await session.execute(text(_ANALYZE_FILLED))
         self.position, self.chunks = up_to, self.chunks + 1
         return tally
 

@@ -1,6 +1,5 @@
 """The HTTP server: uvicorn on a socket of ours, in one process or several."""
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -16,6 +15,7 @@ from app.config import ConfigurationError, Settings, resolve_secret_key
 from app.main import create_app
 from app.runtime.databases import RunningDatabase
 from app.runtime.logs import configure_logging
+from app.runtime.memory import spare_garbage_collector
 
 SHUTDOWN_SECONDS = 15  # how long a stopping server waits for requests to end
 
@@ -72,13 +72,6 @@ def create_worker_app() -> FastAPI:
     app = create_app()
     spare_garbage_collector()
     return app
-
-
-def spare_garbage_collector() -> None:
-    """What was imported stays until the process ends: looking through it again and again took a quarter of the time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def _stop_with_parent() -> None:

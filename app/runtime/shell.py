@@ -78,6 +78,7 @@ def run_on_database(work: "Callable[[Database], Awaitable[T]]") -> T:
     from app.config import resolve_secret_key
     from app.database import Database
     from app.runtime.databases import prepared_database
+    from app.runtime.memory import spare_garbage_collector
     from app.websites.vault import make_vault
 
     async def run(url: str, secret_key: str) -> T:
@@ -90,4 +91,5 @@ def run_on_database(work: "Callable[[Database], Awaitable[T]]") -> T:
 
     settings = load_settings()
     with prepared_database(settings) as running:
+        spare_garbage_collector()
         return asyncio.run(run(running.url, resolve_secret_key(settings, running.data_dir)))

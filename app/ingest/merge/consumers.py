@@ -132,15 +132,14 @@ _RANK = """
 """
 
 
-def _first(field: str, value: str | None = None) -> str:
-    return f"""
-        (array_agg({value or field} ORDER BY {_RANK} COLLATE "C" DESC, {field} DESC) FILTER (WHERE {field} <> ''))[1]
-    """
+def _first(field: str) -> str:
+    """The rank and the value of the one that ranks highest, as an array: to sort each group would take far longer."""
+    return f"""(max(ARRAY[{_RANK}, {field}] COLLATE "C") FILTER (WHERE {field} <> ''))"""
 
 
 def _latest(field: str) -> str:
     return f"""
-        '{field}', coalesce({_first(field)}, ''), '{field}_from', coalesce({_first(field, _RANK)}, '')
+        '{field}', coalesce({_first(field)}[2], ''), '{field}_from', coalesce({_first(field)}[1], '')
     """
 
 
@@ -149,8 +148,8 @@ def _later(field: str) -> str:
     return f"""
         CASE WHEN excluded.said ->> '{field}' <> '' AND (
             excluded.said ->> '{field}_from' LIKE '1%'
-            OR (excluded.said ->> '{field}_from' COLLATE "C", excluded.said ->> '{field}')
-                > (s.said ->> '{field}_from' COLLATE "C", s.said ->> '{field}')
+            OR (excluded.said ->> '{field}_from' COLLATE "C", excluded.said ->> '{field}' COLLATE "C")
+                > (s.said ->> '{field}_from' COLLATE "C", s.said ->> '{field}' COLLATE "C")
         )
         THEN jsonb_build_object('{field}', excluded.said -> '{field}', '{field}_from', excluded.said -> '{field}_from')
         ELSE jsonb_build_object('{field}', s.said -> '{field}', '{field}_from', s.said -> '{field}_from') END
@@ -166,14 +165,15 @@ _SAID = f"""
     || {_later("email")} || {_later("name")} || {_later("phone")}
 """
 
-# `addresses` are the hashes of all that this link has told.
+# `addresses` are the hashes of all that this link has told. Of the records of a consumer no more than one is in a chunk,
+# since those that stand again later are left out.
 _LINK = f"""
     INSERT INTO source_records AS s (
         source_website, kind, external_id, user_id, claimed_email, content_hash, source_updated_at, said, created_at
     )
-    SELECT :website, kind, key, min(user_id), CASE WHEN kind = 'consumer' THEN ({_first("email")}) END,
-        (array_agg(content_hash ORDER BY position DESC) FILTER (WHERE content_hash IS NOT NULL))[1],
-        (array_agg(updated_at ORDER BY position DESC) FILTER (WHERE content_hash IS NOT NULL))[1],
+    SELECT :website, kind, key, min(user_id), CASE WHEN kind = 'consumer' THEN {_first("email")}[2] END,
+        (array_agg(content_hash) FILTER (WHERE content_hash IS NOT NULL))[1],
+        max(updated_at) FILTER (WHERE content_hash IS NOT NULL),
         jsonb_build_object(
             'via', min(via), 'addresses', coalesce(jsonb_object_agg(hash, 1) FILTER (WHERE hash IS NOT NULL), '{{}}')
         ) || jsonb_build_object({_latest("email")}, {_latest("name")}, {_latest("phone")}), :now

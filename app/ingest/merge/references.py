@@ -161,7 +161,8 @@ _LINK = f"""
     SELECT :website, r.kind, r.key, r.product_id, {_TOLD}, :now FROM chunk_references r WHERE r.product_id IS NOT NULL
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
         product_id = excluded.product_id, said = s.said || {_BOTH}
-    WHERE s.product_id IS DISTINCT FROM excluded.product_id OR s.said IS DISTINCT FROM s.said || {_BOTH}
+    WHERE s.product_id IS DISTINCT FROM excluded.product_id
+    OR (s.said -> 'met' IS DISTINCT FROM excluded.said -> 'met' AND s.said IS DISTINCT FROM s.said || {_BOTH})
 """
 
 # A product without a record looks as its lines tell: those that name its id before those that do not.
