@@ -92,8 +92,8 @@ STAGINGS = (
     ),
     Staging(
         "source_records",
-        "source_website, kind, external_id, claimed_email, content_hash, source_updated_at, deleted_at, said, "
-        "created_at",
+        "source_website, kind, external_id, claimed_email, content_hash, payload_hash, source_updated_at, deleted_at, "
+        "said, created_at",
         {"user_id": _USER, "product_id": _PRODUCT, "order_id": _ORDER},
     ),
 )

@@ -28,8 +28,9 @@ from app.ingest.merge.products import merge_product_records
 from app.ingest.merge.references import merge_line_products
 from app.ingest.merge.returns import merge_returns
 from app.ingest.models import UNFINISHED, Import, ImportRecord, ImportReject, ImportStatus
-from app.ingest.records import Item, OrderRecord, Parsed, Rejected, encode
+from app.ingest.records import Item, OrderRecord, Parsed, Rejected, Repeated, Unread, encode
 from app.ingest.rehearsal import Rehearsal
+from app.ingest.repeats import Made, Repeats
 from app.orders.models import OrderStatus
 from app.privacy.masks import mask_erased
 from app.utils.clock import utc_now
@@ -78,18 +79,19 @@ StatusMap = Mapping[str, str]
 async def stage(
     session: AsyncSession,
     import_id: int,
-    items: Iterator[Item],
+    items: Iterator[Item | Unread],
     *,
     status_map: StatusMap | None = None,
+    repeats: Repeats | None = None,
     progress: Progress = no_progress,
 ) -> Staged:
     """Write the records of `items` to `import_records` in file order, and the rejects beside them.
 
     Parsing runs in a thread, a batch at a time, so that the event loop stays free and memory flat; the next batch is
-    parsed while PostgreSQL takes this one.
+    parsed while PostgreSQL takes this one. What `repeats` knows is not parsed, and only its place is kept.
     """
     staged = Staged()
-    async with aclosing(_read_ahead(items)) as batches:
+    async with aclosing(_read_ahead(session, items, repeats)) as batches:
         async for batch in batches:
             await _stage_batch(session, import_id, batch, staged, status_map or {})
             progress("read", staged.records + staged.rejected + staged.skipped.total(), 0)
@@ -99,16 +101,21 @@ async def stage(
 async def _stage_batch(
     session: AsyncSession,
     import_id: int,
-    batch: Sequence[Item],
+    batch: Sequence[Item | Repeated],
     staged: Staged,
     status_map: StatusMap,
     *,
     after: int = 0,
 ) -> None:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     rejects = []
-    await mask_erased(session, import_id, [item.record for item in batch if isinstance(item, Parsed)])
+    await mask_erased(session, import_id, [item for item in batch if isinstance(item, Parsed)])
     for item in batch:
+        if isinstance(item, Repeated):
+            staged.records += 1
+            position = after + staged.records
+            rows.append((import_id, position, item.kind, item.key, item.place, item.content_hash, None, None))
+            continue
         staged.lines.update(item.lines or {})
         if isinstance(item, Parsed):
             staged.records += 1
@@ -117,7 +124,8 @@ async def _stage_batch(
             staged.warn(item.warnings)
             encoded, digest = encode(item.record)
             kind, key = str(item.record.kind), item.record.key
-            rows.append((import_id, after + staged.records, kind, key, item.place, digest, encoded.decode()))
+            position = after + staged.records
+            rows.append((import_id, position, kind, key, item.place, digest, item.payload_hash, encoded.decode()))
         elif isinstance(item, Rejected):
             staged.rejected += 1
             rejects.append(
@@ -140,24 +148,56 @@ def _settle_status(record: OrderRecord, status_map: StatusMap, staged: Staged) -
         staged.warn([f"status {word!r} is unknown and was taken as pending: the website's status_map can tell"])
 
 
-async def _read_ahead(items: Iterator[Item]) -> AsyncGenerator[list[Item], None]:
-    def start() -> asyncio.Task[list[Item]]:
-        return asyncio.create_task(asyncio.to_thread(list, islice(items, BATCH)))
+async def _read_ahead(
+    session: AsyncSession, items: Iterator[Item | Unread], repeats: Repeats | None
+) -> AsyncGenerator[list[Item | Repeated], None]:
+    """Batches of what became of the items: while one is staged, the next is built and the one after it read."""
 
-    reading = start()
+    def read() -> list[Item | Unread]:
+        batch = list(islice(items, BATCH))
+        for each in batch:
+            if repeats and isinstance(each, Unread):
+                each.payload_hash = repeats.hash(each.raw)
+        return batch
+
+    def build_and_read(
+        batch: list[Item | Unread], known: dict[bytes, Made]
+    ) -> tuple[list[Item | Repeated], list[Item | Unread]]:
+        return [_build(item, known) for item in batch], read()
+
+    def start(batch: list[Item | Unread], known: dict[bytes, Made]) -> asyncio.Task[Any]:
+        return asyncio.create_task(asyncio.to_thread(build_and_read, batch, known))
+
+    ahead = start([], {})
     try:
-        while batch := await reading:
-            reading = start()
-            yield batch
+        while True:
+            built, batch = await ahead
+            if not built and not batch:
+                return
+            hashes = {item.payload_hash for item in batch if isinstance(item, Unread)}
+            ahead = start(batch, await repeats.find(session, hashes) if repeats else {})
+            if built:
+                yield built
     finally:
         # Whoever gives up half way closes the file: not while a thread still reads in it.
         with suppress(Exception):
-            await reading
+            await ahead
+
+
+def _build(item: Item | Unread, known: Mapping[bytes, Made]) -> Item | Repeated:
+    if not isinstance(item, Unread):
+        return item
+    if made := known.get(item.payload_hash):
+        return Repeated(item.place, *made)
+    built = item.build()
+    if isinstance(built, Parsed):
+        built.payload_hash = item.payload_hash or None
+    return built
 
 
 async def _copy(session: AsyncSession, rows: list[tuple[Any, ...]]) -> None:
     driver = await driver_connection(session)
-    columns = "import_id, position, kind, key, place, content_hash, record"
+    columns = "import_id, position, kind, key, place, content_hash, payload_hash, record"
     async with driver.cursor() as cursor, cursor.copy(f"COPY import_records ({columns}) FROM STDIN") as copy:
         for row in rows:
             await copy.write_row(row)

@@ -84,7 +84,10 @@ class Import(Identified, Base):
 
 
 class ImportRecord(Base):
-    """A staged record: parsed and valid, not yet merged. An ordinary logged table, so it outlives a crash."""
+    """A staged record: parsed and valid, not yet merged. An ordinary logged table, so it outlives a crash.
+
+    Without `record` it is known to be what its row was made of, and only its place in the file counts.
+    """
 
     __tablename__ = "import_records"
 
@@ -94,7 +97,8 @@ class ImportRecord(Base):
     key: Mapped[str] = mapped_column(Text)
     place: Mapped[str] = mapped_column(Text)
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
-    record: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    payload_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    record: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     __table_args__ = (Index("ix_import_records_key", "import_id", "kind", "key", "position"),)
 

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -169,6 +169,7 @@ class Parsed:
     record: Record
     warnings: Sequence[str] = ()
     lines: Lines | None = None
+    payload_hash: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -190,6 +191,26 @@ class Skipped:
 
 
 Item = Parsed | Rejected | Skipped
+
+
+@dataclass(slots=True)
+class Unread:
+    """A payload with what makes an item of it. The same payload, read in the same way, always makes the same."""
+
+    place: str
+    raw: Any
+    build: Callable[[], Item]
+    payload_hash: bytes = b""
+
+
+@dataclass(slots=True)
+class Repeated:
+    """A payload that need not be read: the record it made, which is still as it made it."""
+
+    place: str
+    kind: str
+    key: str
+    content_hash: bytes
 
 
 # In JSON a quotation mark within a text has a backslash before it, so this is never a part of one.

@@ -14,6 +14,7 @@ from app.ingest.loader import Progress, Staged, no_progress, stage
 from app.ingest.mapping import Mapping
 from app.ingest.models import UNFINISHED, Import, ImportOrigin, ImportRecord, ImportStatus
 from app.ingest.reading import Limits, SourceFile
+from app.ingest.repeats import Repeats
 from app.ingest.schemas import ImportQuery
 from app.utils.clock import utc_now
 from app.utils.errors import Conflict, NotFound, Unprocessable
@@ -62,8 +63,14 @@ async def stage_import(
     session.add(started)
     await session.flush()
     status_map = await get_status_map(session, request.source_website)
-    items = format_.read(file, options)
-    staged = await stage(session, started.id, items, status_map=status_map, progress=progress)
+    staged = await stage(
+        session,
+        started.id,
+        format_.scan(file, options),
+        status_map=status_map,
+        repeats=Repeats.of(request.source_website, format_, options, status_map),
+        progress=progress,
+    )
     note_staged(started, staged)
     if not file.is_json:
         layout = options.mapping or Mapping()

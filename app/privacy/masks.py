@@ -8,14 +8,14 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest.models import Import
-from app.ingest.records import ConsumerRecord, OrderRecord, Record, ReturnRecord
+from app.ingest.records import ConsumerRecord, OrderRecord, Parsed, Record, ReturnRecord
 from app.privacy.models import Erasure, ErasureKey
 from app.users.models import PLACEHOLDER_DOMAIN
 from app.websites.models import SourceKind
@@ -59,31 +59,33 @@ async def reseal_erasure_key(session: AsyncSession, vault: Vault) -> None:
         kept.sealed = vault.reseal(kept.sealed)
 
 
-async def mask_erased(session: AsyncSession, import_id: int, records: Sequence[Record]) -> None:
-    """Anonymise in place those of erased people. Costs one look where nobody ever was erased."""
+async def mask_erased(session: AsyncSession, import_id: int, items: Sequence[Parsed]) -> None:
+    """Anonymise in place the records of erased people. Costs one look where nobody ever was erased.
+
+    Nor is a hash kept of the payload that tells of them.
+    """
     if not await session.scalar(select(exists().select_from(Erasure))):
         return
     key = await get_erasure_key(session)
     website = (await session.scalars(select(Import.source_website).where(Import.id == import_id))).one()
-    people = list(_people(records))
-    hashes = [[hash_identity(key, identity) for identity in _identify(website, person)] for person in people]
+    told = [(item, person) for item in items if (person := _find_person(item.record))]
+    hashes = [[hash_identity(key, identity) for identity in _identify(website, person)] for _, person in told]
     wanted = {each for found in hashes for each in found}
     known = {
         row.hash: row.user_id
         for row in await session.execute(select(Erasure.hash, Erasure.user_id).where(Erasure.hash.in_(wanted)))
     }
-    for person, found in zip(people, hashes, strict=True):
+    for (item, person), found in zip(told, hashes, strict=True):
         user_id = next((known[each] for each in found if each in known), None)
         if user_id is not None:
             _mask(person, anonymous_email(user_id))
+            item.payload_hash = None
 
 
-def _people(records: Iterable[Record]) -> Iterable[ConsumerRecord | ReturnRecord]:
-    for record in records:
-        if isinstance(record, ConsumerRecord | ReturnRecord):
-            yield record
-        elif isinstance(record, OrderRecord):
-            yield record.consumer
+def _find_person(record: Record) -> ConsumerRecord | ReturnRecord | None:
+    if isinstance(record, ConsumerRecord | ReturnRecord):
+        return record
+    return record.consumer if isinstance(record, OrderRecord) else None
 
 
 def _identify(website: str, person: ConsumerRecord | ReturnRecord) -> list[str]:

@@ -92,6 +92,7 @@ class SourceRecord(Identified, Base):
 
     `said` holds what the website last said of the things that can also be set here or be told by several
     websites, so that a value set here holds until the website's own changes. `claimed_email` is that of an account.
+    `payload_hash` is that of what was read last and made the content (`ingest.repeats`).
     """
 
     __tablename__ = "source_records"
@@ -104,6 +105,7 @@ class SourceRecord(Identified, Base):
     order_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("orders.id"))
     claimed_email: Mapped[str | None] = mapped_column(String(150))
     content_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    payload_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     source_updated_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     said: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=_NOTHING)
@@ -113,6 +115,7 @@ class SourceRecord(Identified, Base):
         UniqueConstraint("source_website", "kind", "external_id", name="uq_source_records_external_id"),
         CheckConstraint("num_nonnulls(user_id, product_id, order_id) <= 1", name="one_row"),
         Index("ix_source_records_claimed_email", "claimed_email", postgresql_where=text("claimed_email IS NOT NULL")),
+        Index("ix_source_records_payload_hash", "payload_hash", postgresql_where=text("payload_hash IS NOT NULL")),
         Index("ix_source_records_user_id", "user_id", postgresql_where=text("user_id IS NOT NULL")),
         Index("ix_source_records_product_id", "product_id", postgresql_where=text("product_id IS NOT NULL")),
         Index("ix_source_records_order_id", "order_id", postgresql_where=text("order_id IS NOT NULL")),

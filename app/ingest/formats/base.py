@@ -11,7 +11,7 @@ import orjson
 
 from app.ingest.mapping import Mapping
 from app.ingest.reading import BadLine, Source, UnreadableFile
-from app.ingest.records import Item, Parsed, Record, Rejected, Skipped
+from app.ingest.records import Item, Parsed, Record, Rejected, Skipped, Unread
 from app.ingest.values import BadRecord, Notes
 
 
@@ -55,13 +55,18 @@ class Format:
     name: str
     title: str
     recognises: Callable[[Source, Options], bool]
-    read: Callable[[Source, Options], Iterator[Item]]
+    scan: Callable[[Source, Options], Iterator[Item | Unread]]
+    """What the file holds, in its order. Unread where nothing but the payload decides what it makes."""
     columns_needed: str
     """What the file must have, for the message to a person whose file was not recognised."""
     reads_column: Callable[[str, Options], bool] = lambda _name, _options: True
     """Whether a CSV column of that name is read; the others are named in the report, once."""
     find_missing: Callable[[Collection[str], Options], list[str]] = lambda _header, _options: []
     """The columns that a CSV file can do without, but whose absence a person should know of."""
+
+    def read(self, source: Source, options: Options) -> Iterator[Item]:
+        for item in self.scan(source, options):
+            yield item.build() if isinstance(item, Unread) else item
 
 
 def lacks(*wanted: str | tuple[str, ...]) -> Callable[[Collection[str], Options], list[str]]:
@@ -79,6 +84,11 @@ def parse(place: str, kind: str, raw: Any, build: Callable[[Notes], Record]) -> 
         return Skipped(place, str(rule))
     except BadRecord as reason:
         return Rejected(place, kind, str(reason), as_text(raw))
+
+
+def defer(place: str, kind: str, raw: Any, build: Callable[[Notes], Record]) -> Unread:
+    """The same later, where it is not known already what comes of it."""
+    return Unread(place, raw, lambda: parse(place, kind, raw, build))
 
 
 # As JSON escapes it, and not behind a backslash that is itself escaped.

@@ -10,9 +10,18 @@ from decimal import Decimal
 
 from app.ingest import values
 from app.ingest.formats import spreadsheets
-from app.ingest.formats.base import Format, Options, as_text, lacks, parse, require_columns
+from app.ingest.formats.base import Format, Options, as_text, defer, lacks, require_columns
 from app.ingest.reading import Source
-from app.ingest.records import AddressRecord, ConsumerRecord, Item, LineRecord, OrderRecord, Rejected, identify_consumer
+from app.ingest.records import (
+    AddressRecord,
+    ConsumerRecord,
+    Item,
+    LineRecord,
+    OrderRecord,
+    Rejected,
+    Unread,
+    identify_consumer,
+)
 from app.ingest.values import BadRecord, Notes
 from app.orders.models import OrderStatus
 from app.websites.models import SourceKind
@@ -45,14 +54,14 @@ def recognises(file: Source, _: Options) -> bool:
     return not file.is_json and set(file.header()) >= NEEDED
 
 
-def read(file: Source, options: Options) -> Iterator[Item]:
+def scan(file: Source, options: Options) -> Iterator[Item | Unread]:
     require_columns(file, NEEDED, TITLE)
     raw: list[Row] = []
     group: list[Row] = []
     first = last = 0
     for number, given, row in spreadsheets.tidied(file, COLUMNS, options):
         if group and not _continues(group[0], row):
-            yield _parse_group(first, last, raw, group)
+            yield _take_group(first, last, raw, group)
             raw, group = [], []
         if not group:
             first = number
@@ -60,7 +69,7 @@ def read(file: Source, options: Options) -> Iterator[Item]:
         group.append(row)
         last = number
     if group:
-        yield _parse_group(first, last, raw, group)
+        yield _take_group(first, last, raw, group)
 
 
 def _continues(order: Row, row: Row) -> bool:
@@ -69,12 +78,12 @@ def _continues(order: Row, row: Row) -> bool:
     return row["Name"] == order["Name"] and same_date and row.get("Id", "") in {"", order.get("Id", "")}
 
 
-def _parse_group(first: int, last: int, raw: list[Row], rows: list[Row]) -> Item:
+def _take_group(first: int, last: int, raw: list[Row], rows: list[Row]) -> Rejected | Unread:
     place = f"row {first}" if first == last else f"rows {first}-{last}"
     if not rows[0]["Created at"] and not rows[0]["Total"]:
         reason = f"these rows continue order {rows[0]['Name']}, whose first row does not stand above them"
         return Rejected(place, "order", reason, as_text(raw))
-    return parse(place, "order", raw, lambda notes: _build_order(rows, notes))
+    return defer(place, "order", raw, lambda notes: _build_order(rows, notes))
 
 
 def _build_order(rows: list[Row], notes: Notes) -> OrderRecord:
@@ -192,7 +201,7 @@ FORMAT = Format(
     "shopify_orders_csv",
     TITLE,
     recognises,
-    read,
+    scan,
     ", ".join(sorted(NEEDED)),
     COLUMNS.reads,
     lacks("Financial Status", "Fulfillment Status", "Currency", "Lineitem quantity", "Lineitem price"),

@@ -80,8 +80,8 @@ _TABLES = (
     "moved_consumers, renamed_products, chunk_references, moved_references, priced_lines, followers",
     """
     CREATE TEMP TABLE chunk (
-        position bigint PRIMARY KEY, kind text, key text, content_hash bytea, record jsonb, outcome text,
-        is_touch boolean
+        position bigint PRIMARY KEY, kind text, key text, content_hash bytea, payload_hash bytea, record jsonb,
+        outcome text, is_touch boolean
     ) ON COMMIT DROP
     """,
 )
@@ -118,14 +118,14 @@ _IS_OF_BURIED = """
 """
 _FILL = f"""
     INSERT INTO chunk
-    SELECT r.position, r.kind, r.key, r.content_hash, r.record,
+    SELECT r.position, r.kind, r.key, r.content_hash, r.payload_hash, r.record,
         CASE
             WHEN EXISTS (
                 SELECT 1 FROM import_records later
                 WHERE later.import_id = r.import_id AND later.kind = r.kind AND later.key = r.key
                 AND later.position > r.position
             ) THEN 'superseded'
-            WHEN {_IS_SAME} AND NOT {_IS_LATER} THEN 'unchanged'
+            WHEN r.record IS NULL OR ({_IS_SAME} AND NOT {_IS_LATER}) THEN 'unchanged'
             WHEN :is_followed AND NOT :is_trusted AND r.kind IN ('order', 'product', 'consumer') AND (
                 s.deleted_at IS NOT NULL OR (
                     s.content_hash <> r.content_hash AND s.source_updated_at = (r.record ->> 'updated_at')::timestamptz
@@ -142,10 +142,18 @@ _FILL = f"""
                 AND owner.kind = 'order' AND owner.content_hash IS NOT NULL AND owner.source_updated_at IS NOT NULL
             ) THEN 'known_by_id'
         END,
-        {_IS_SAME} IS TRUE
+        ({_IS_SAME}) IS TRUE
     FROM import_records r
     LEFT JOIN source_records s ON s.source_website = :website AND s.kind = r.kind AND s.external_id = r.key
     WHERE r.import_id = :import_id AND r.position > :after AND r.position <= :up_to
+"""
+
+# What was read anew, and came to the same.
+_REMEMBER = """
+    UPDATE source_records s SET payload_hash = c.payload_hash
+    FROM chunk c
+    WHERE c.outcome = 'unchanged' AND c.payload_hash IS NOT NULL AND s.source_website = :website AND s.kind = c.kind
+    AND s.external_id = c.key AND s.content_hash = c.content_hash AND s.payload_hash IS DISTINCT FROM c.payload_hash
 """
 
 _TO_DO = "SELECT count(*) FROM chunk WHERE outcome IS NULL"
@@ -154,7 +162,7 @@ _OUTCOMES = "SELECT kind, outcome, count(*) AS records FROM chunk GROUP BY kind,
 
 async def open_chunk(chunk: Chunk) -> int:
     """Lay the records out; how many of them have to be merged."""
-    await chunk.run_all(*_TABLES, _FILL, "ANALYZE chunk (position, kind, key, outcome)")
+    await chunk.run_all(*_TABLES, _FILL, "ANALYZE chunk (position, kind, key, outcome)", _REMEMBER)
     return int((await chunk.run(_TO_DO)).scalar_one())
 
 

@@ -165,8 +165,8 @@ _SAID = f"""
     || {_later("email")} || {_later("name")} || {_later("phone")}
 """
 
-# `addresses` are the hashes of all that this link has told. Of the records of a consumer no more than one is in a chunk,
-# since those that stand again later are left out.
+# `addresses` are the hashes of all that this link has told. Of a consumer's own records no more than one is merged in a
+# chunk, since those that stand again later are left out.
 _LINK = f"""
     INSERT INTO source_records AS s (
         source_website, kind, external_id, user_id, claimed_email, content_hash, source_updated_at, said, created_at

@@ -12,17 +12,17 @@ _LAY_OUT = (
         position bigint, kind text, key text, order_number text, status text, source_status text,
         placed_at timestamptz, currency text, total_amount numeric, discount_total numeric, shipping_total numeric,
         tax_total numeric, fee_total numeric, refunded_total numeric, tax_included boolean, is_test boolean,
-        updated_at timestamptz, content_hash bytea, lines_hash text, order_id bigint, user_id bigint,
-        lines_total numeric, priced boolean, said_status text, said_lines text, consumer text, email text,
-        refund_keys jsonb, is_known boolean
+        updated_at timestamptz, content_hash bytea, payload_hash bytea, lines_hash text, order_id bigint,
+        user_id bigint, lines_total numeric, priced boolean, said_status text, said_lines text, consumer text,
+        email text, refund_keys jsonb, is_known boolean
     ) ON COMMIT DROP
     """,
     f"""
     INSERT INTO chunk_orders
     SELECT c.position, c.kind, c.key, r.order_number, r.status, r.source_status, r.placed_at, r.currency,
         r.total_amount, r.discount_total, r.shipping_total, r.tax_total, r.fee_total, r.refunded_total,
-        r.tax_included, r.is_test, r.updated_at, c.content_hash, md5((c.record -> 'lines')::text), s.order_id,
-        k.user_id, NULL, NULL, s.said ->> 'status', s.said ->> 'lines', k.kind || ':' || k.key,
+        r.tax_included, r.is_test, r.updated_at, c.content_hash, c.payload_hash, md5((c.record -> 'lines')::text),
+        s.order_id, k.user_id, NULL, NULL, s.said ->> 'status', s.said ->> 'lines', k.kind || ':' || k.key,
         CASE WHEN k.kind = 'consumer' THEN k.email END,
         coalesce(
             (SELECT jsonb_agg(refund -> 'key') FROM jsonb_array_elements(c.record -> 'refunds') AS refund),
@@ -162,16 +162,17 @@ _REPLACE_LINES = (
 
 _LINK = """
     INSERT INTO source_records AS s (
-        source_website, kind, external_id, order_id, content_hash, source_updated_at, said, created_at
+        source_website, kind, external_id, order_id, content_hash, payload_hash, source_updated_at, said, created_at
     )
-    SELECT :website, kind, key, order_id, content_hash, updated_at,
+    SELECT :website, kind, key, order_id, content_hash, payload_hash, updated_at,
         jsonb_strip_nulls(jsonb_build_object(
             'status', status, 'lines', lines_hash, 'consumer', consumer, 'email', email, 'refunds', refund_keys,
             'is_summed', CASE WHEN total_amount IS NULL THEN true END
         )), :now
     FROM chunk_orders
     ON CONFLICT (source_website, kind, external_id) DO UPDATE SET
-        order_id = excluded.order_id, content_hash = excluded.content_hash, deleted_at = NULL,
+        order_id = excluded.order_id, content_hash = excluded.content_hash, payload_hash = excluded.payload_hash,
+        deleted_at = NULL,
         said = jsonb_strip_nulls(jsonb_build_object('refunds', s.said -> 'refunds')) || excluded.said,
         source_updated_at = coalesce(excluded.source_updated_at, s.source_updated_at)
 """
