@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest import repeats
 from app.ingest.formats import shopify_csv
+from app.ingest.formats.base import Options
 from tests.ingest.conftest import Ingest, Rows, snapshot
 from tests.ingest.payloads import as_csv, shopify_line, shopify_row
 
@@ -136,7 +137,7 @@ async def test_what_is_read_in_another_way_is_read(
     if change == "code":
         monkeypatch.setattr(repeats, "_hash_code", lambda: b"of another version")
     elif change == "options":
-        options["options"] = shopify_csv.Options(decimal_comma=True)
+        options["options"] = Options(decimal_comma=True)
     else:
         await query("""UPDATE websites SET status_map = '{"paid, unfulfilled": "delivered"}' RETURNING name""")
     job = await ingest(content, **options)
