@@ -63,12 +63,15 @@ async def stage_import(
     session.add(started)
     await session.flush()
     status_map = await get_status_map(session, request.source_website)
+    repeats = None
+    if not await _is_waiting(session, started):
+        repeats = Repeats.of(request.source_website, format_, options, status_map)
     staged = await stage(
         session,
         started.id,
         format_.scan(file, options),
         status_map=status_map,
-        repeats=Repeats.of(request.source_website, format_, options, status_map),
+        repeats=repeats,
         progress=progress,
     )
     note_staged(started, staged)
@@ -80,6 +83,17 @@ async def stage_import(
         started.details = started.details | {"ignored_columns": ignored, "missing_columns": missing}
     await session.flush()
     return started
+
+
+async def _is_waiting(session: AsyncSession, started: Import) -> bool:
+    """Whether another file of the website is still to be merged: what is unchanged now will not be then."""
+    waiting = select(Import.id).where(
+        Import.source_website == started.source_website,
+        Import.status.in_(UNFINISHED),
+        Import.dry_run.is_(False),
+        Import.id != started.id,
+    )
+    return bool(await session.scalar(select(waiting.exists())))
 
 
 def note_staged(started: Import, staged: Staged) -> None:

@@ -1,16 +1,18 @@
 """What is known to be unchanged without reading it: it has to become what reading it would have made of it."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import Database
 from app.ingest import repeats
 from app.ingest.formats import shopify_csv
 from app.ingest.formats.base import Options
-from tests.ingest.conftest import Ingest, Rows, snapshot
+from tests.ingest.conftest import Ingest, Rows, merge, snapshot, stage
 from tests.ingest.payloads import as_csv, shopify_line, shopify_row
 
 Query = Callable[..., Awaitable[Rows]]
@@ -61,6 +63,17 @@ async def test_what_has_changed_is_read(ingest: Ingest, query: Query, built: lis
     await ingest(as_csv(FIRST, SECOND))  # back to what it was
     assert built == ["#2"]
     assert (await states(query))["#2"] == "confirmed"
+
+
+async def test_behind_a_file_that_is_not_merged_yet(
+    ingest: Ingest, query: Query, test_database: Database, write: Callable[[Any], Path]
+):
+    await ingest(as_csv(FIRST))
+    newer = await stage(test_database, write(as_csv(FIRST | {"Fulfillment Status": "fulfilled"})))
+    older_again = await stage(test_database, write(as_csv(FIRST)))
+    for started, status in ((newer, "shipped"), (older_again, "confirmed")):
+        await merge(test_database, started.id)
+        assert await states(query) == {"#1": status}
 
 
 async def test_a_column_that_nobody_reads(ingest: Ingest, session: AsyncSession, built: list[str]):
