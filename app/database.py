@@ -19,7 +19,7 @@ from app.utils.clock import utc_now
 from app.utils.recent import Recent
 
 ESTIMATE_SECONDS = 5.0
-# A page that names no run may be of the one before for so long; it tells which it is of.
+# What names no run may be answered by the one before for so long; pages of predictions tell which they are of.
 ANSWERING_SECONDS = 1.0
 
 

@@ -27,8 +27,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # An import that is not finished goes on without what was known to be unchanged.
-    op.execute("DELETE FROM import_records WHERE record IS NULL")
+    # An import that is not finished goes on without what was known to be unchanged, and without what it superseded.
+    op.execute(
+        """
+        DELETE FROM import_records r USING import_records known
+        WHERE known.record IS NULL AND r.import_id = known.import_id AND r.kind = known.kind AND r.key = known.key
+        AND r.position <= known.position
+        """
+    )
     op.alter_column("import_records", "record", nullable=False)
     op.drop_column("import_records", "payload_hash")
     op.drop_index(op.f("ix_source_records_payload_hash"), table_name="source_records")

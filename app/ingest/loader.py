@@ -174,7 +174,7 @@ async def _read_ahead(
             built, batch = await ahead
             if not built and not batch:
                 return
-            hashes = {item.payload_hash for item in batch if isinstance(item, Unread)}
+            hashes = {item.payload_hash for item in batch if isinstance(item, Unread) and item.payload_hash}
             ahead = start(batch, await repeats.find(session, hashes) if repeats else {})
             if built:
                 yield built
@@ -187,11 +187,11 @@ async def _read_ahead(
 def _build(item: Item | Unread, known: Mapping[bytes, Made]) -> Item | Repeated:
     if not isinstance(item, Unread):
         return item
-    if made := known.get(item.payload_hash):
+    if item.payload_hash and (made := known.get(item.payload_hash)):
         return Repeated(item.place, *made)
     built = item.build()
     if isinstance(built, Parsed):
-        built.payload_hash = item.payload_hash or None
+        built.payload_hash = item.payload_hash
     return built
 
 

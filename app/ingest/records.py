@@ -200,7 +200,7 @@ class Unread:
     place: str
     raw: Any
     build: Callable[[], Item]
-    payload_hash: bytes = b""
+    payload_hash: bytes | None = None
 
 
 @dataclass(slots=True)

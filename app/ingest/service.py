@@ -63,9 +63,7 @@ async def stage_import(
     session.add(started)
     await session.flush()
     status_map = await get_status_map(session, request.source_website)
-    repeats = None
-    if not await _is_waiting(session, started):
-        repeats = Repeats.of(request.source_website, format_, options, status_map)
+    repeats = Repeats.of(request.source_website, format_, options, status_map, finds=await _is_next(session, started))
     staged = await stage(
         session,
         started.id,
@@ -85,15 +83,20 @@ async def stage_import(
     return started
 
 
-async def _is_waiting(session: AsyncSession, started: Import) -> bool:
-    """Whether another file of the website is still to be merged: what is unchanged now will not be then."""
+async def _is_next(session: AsyncSession, started: Import) -> bool:
+    """Whether no other file of the website is being read or waits for its merge: after that, what is unchanged now may
+    not be any longer."""
+    lock = func.pg_try_advisory_xact_lock(func.hashtext(f"read a file of {started.source_website}"))
+    if not await session.scalar(select(lock)):
+        return False
     waiting = select(Import.id).where(
         Import.source_website == started.source_website,
+        Import.origin == ImportOrigin.FILE,  # what a store answers is dated
         Import.status.in_(UNFINISHED),
         Import.dry_run.is_(False),
         Import.id != started.id,
     )
-    return bool(await session.scalar(select(waiting.exists())))
+    return not await session.scalar(select(waiting.exists()))
 
 
 def note_staged(started: Import, staged: Staged) -> None:

@@ -64,7 +64,7 @@ async def mask_erased(session: AsyncSession, import_id: int, items: Sequence[Par
 
     Nor is a hash kept of the payload that tells of them.
     """
-    if not await session.scalar(select(exists().select_from(Erasure))):
+    if not items or not await session.scalar(select(exists().select_from(Erasure))):
         return
     key = await get_erasure_key(session)
     website = (await session.scalars(select(Import.source_website).where(Import.id == import_id))).one()

@@ -154,7 +154,7 @@ _FORGET = (
     """,
     "UPDATE source_records SET external_id = :anonymous WHERE user_id = :user_id AND kind = 'guest'",
     """
-    UPDATE source_records s SET payload_hash = NULL,
+    UPDATE source_records s SET payload_hash = NULL, content_hash = '',
         said = (s.said - 'email') || CASE WHEN s.said ->> 'consumer' LIKE 'guest:%'
         THEN jsonb_build_object('consumer', 'guest:' || :anonymous) ELSE '{}' END
     FROM orders o WHERE o.id = s.order_id AND o.user_id = :user_id AND s.kind IN ('order', 'order_key')

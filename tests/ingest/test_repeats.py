@@ -12,7 +12,9 @@ from app.database import Database
 from app.ingest import repeats
 from app.ingest.formats import shopify_csv
 from app.ingest.formats.base import Options
-from tests.ingest.conftest import Ingest, Rows, merge, snapshot, stage
+from app.ingest.service import ImportRequest, stage_import
+from tests.builders import unique
+from tests.ingest.conftest import LIMITS, Ingest, Rows, merge, read_import, snapshot, stage
 from tests.ingest.payloads import as_csv, shopify_line, shopify_row
 
 Query = Callable[..., Awaitable[Rows]]
@@ -74,6 +76,49 @@ async def test_behind_a_file_that_is_not_merged_yet(
     for started, status in ((newer, "shipped"), (older_again, "confirmed")):
         await merge(test_database, started.id)
         assert await states(query) == {"#1": status}
+
+
+async def test_beside_a_file_that_is_still_being_read(
+    live_database: Database, write: Callable[[Any], Path], built: list[str]
+):
+    website = unique("shop")
+    content = write(as_csv(FIRST))
+    for _ in range(2):
+        await merge(live_database, (await stage(live_database, content, website)).id)
+    assert built == ["#1"]
+    newer = ImportRequest(write(as_csv(FIRST | {"Total": "12.00"})), "newer", website)
+    async with live_database.sessions.begin() as session:
+        first = await stage_import(session, newer, LIMITS)
+        last = await stage(live_database, content, website)  # begun and read to its end meanwhile
+    assert built == ["#1", "#1", "#1"]
+    for started in (first, last):
+        await merge(live_database, started.id)
+    assert (await read_import(live_database, last.id)).records_updated == 1
+
+
+async def test_what_has_changed_since_it_was_read(
+    ingest: Ingest, query: Query, test_database: Database, write: Callable[[Any], Path]
+):
+    await ingest(as_csv(FIRST, SECOND))
+    started = await stage(test_database, write(as_csv(FIRST, SECOND)))
+    await query(
+        "UPDATE source_records SET content_hash = 'other' WHERE kind = 'order' AND external_id = '1' RETURNING id"
+    )
+    await merge(test_database, started.id)
+    job = await read_import(test_database, started.id)
+    assert (job.records_unchanged, job.details["skipped"]) == (1, {"stale": 1})
+
+
+async def test_a_file_that_waits_leaves_its_hashes(
+    ingest: Ingest, test_database: Database, write: Callable[[Any], Path], built: list[str]
+):
+    contents = [as_csv(FIRST), as_csv(SECOND)]
+    for started in [await stage(test_database, write(content)) for content in contents]:
+        await merge(test_database, started.id)
+    built.clear()
+    for content in contents:
+        await ingest(content)
+    assert built == []
 
 
 async def test_a_column_that_nobody_reads(ingest: Ingest, session: AsyncSession, built: list[str]):
@@ -148,7 +193,7 @@ async def test_what_is_read_in_another_way_is_read(
     built.clear()
     options: dict[str, Any] = {}
     if change == "code":
-        monkeypatch.setattr(repeats, "_hash_code", lambda: b"of another version")
+        monkeypatch.setattr(repeats, "_CODE", b"of another version")
     elif change == "options":
         options["options"] = Options(decimal_comma=True)
     else:
@@ -186,6 +231,6 @@ async def test_nothing_is_kept_of_who_was_erased(ingest: Ingest, query: Query, a
 
 
 def test_the_code_that_reads_is_hashed():
-    assert len(repeats._hash_code()) == repeats.HASH_BYTES
+    assert len(repeats._CODE) == repeats.HASH_BYTES
     readers = {path.name for path in repeats.list_readers()}
-    assert readers >= {"shopify_csv.py", "base.py", "spreadsheets.py", "values.py", "records.py", "reading.py"}
+    assert readers >= {"shopify_csv.py", "base.py", "spreadsheets.py", "values.py", "records.py", "loader.py"}

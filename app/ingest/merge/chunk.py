@@ -92,6 +92,7 @@ _TABLES = (
 # only repeated. What was deleted stays so, until the website dates it later than anything it said before. Of a store
 # that can be asked, what contradicts that it was deleted, or what is of the same second and not the same, is not taken
 # but read again.
+# What was known to be unchanged when it was read, and has changed since, is older than that change.
 # A touch is the same content with a later date, as of an order that somebody has looked at: its link takes the date,
 # since what comes with an older one is stale from now on, and its row is left alone.
 _IS_SAME = """
@@ -125,12 +126,13 @@ _FILL = f"""
                 WHERE later.import_id = r.import_id AND later.kind = r.kind AND later.key = r.key
                 AND later.position > r.position
             ) THEN 'superseded'
-            WHEN r.record IS NULL OR ({_IS_SAME} AND NOT {_IS_LATER}) THEN 'unchanged'
+            WHEN {_IS_SAME} AND NOT {_IS_LATER} THEN 'unchanged'
             WHEN :is_followed AND NOT :is_trusted AND r.kind IN ('order', 'product', 'consumer') AND (
                 s.deleted_at IS NOT NULL OR (
                     s.content_hash <> r.content_hash AND s.source_updated_at = (r.record ->> 'updated_at')::timestamptz
                 ) OR {_IS_OF_BURIED}
             ) THEN 'reread'
+            WHEN r.record IS NULL THEN 'stale'
             WHEN NOT :is_trusted AND s.deleted_at IS NOT NULL AND r.kind <> 'refund' AND coalesce(
                 (r.record ->> 'updated_at')::timestamptz <= coalesce(s.source_updated_at, 'infinity'), true
             ) THEN 'stale'
