@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, or_, select, text
@@ -117,14 +117,22 @@ async def find_run(session: AsyncSession, website: str | None, run_id: int | Non
     return run
 
 
+async def recall(
+    database: Database, asked: Hashable, find: Callable[[AsyncConnection], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Which run, or model of it, answers what is asked: as `find` finds it, or found it a moment ago."""
+
+    async def read() -> dict[str, Any]:
+        async with database.reading() as connection:
+            return await find(connection)
+
+    return await database.answering.find_or(asked, read)
+
+
 async def recall_run_reference(database: Database, website: str | None, run_id: int | None) -> dict[str, Any]:
     """As `find_run_reference`, or as it was a moment ago."""
-
-    async def find() -> dict[str, Any]:
-        async with database.reading() as connection:
-            return await find_run_reference(connection, website, run_id)
-
-    return await database.answering.find_or(("run", website, run_id), find)
+    find = partial(find_run_reference, website=website, run_id=run_id)
+    return await recall(database, ("run", website, run_id), find)
 
 
 async def find_run_reference(connection: AsyncConnection, website: str | None, run_id: int | None) -> dict[str, Any]:

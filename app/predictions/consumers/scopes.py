@@ -1,6 +1,6 @@
 """Which run and model answers a question about consumers."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, select
@@ -43,12 +43,7 @@ def describe_scope(scope: Scope) -> dict[str, Any]:
 
 async def recall_reference(database: Database, asked: Asked) -> dict[str, Any]:
     """As `find_reference`, or as it was a moment ago."""
-
-    async def find() -> dict[str, Any]:
-        async with database.reading() as connection:
-            return await find_reference(connection, asked)
-
-    return await database.answering.find_or(("consumers", asked), find)
+    return await service.recall(database, asked, partial(find_reference, asked=asked))
 
 
 async def find_reference(connection: AsyncConnection, asked: Asked) -> dict[str, Any]:
